@@ -1,0 +1,200 @@
+/*
+ * run.c: the interpreter's run loop: blocks until something is pending, events and faults between them, and
+ * one instruction at a time where single steps, breakpoints or interrupt shadows ask for it.
+ */
+#include "engine/interp/run.h"
+#include "engine/interp/insn.h"
+
+/* ---- leaving handlers ---- */
+
+const struct insn *insn_fault(struct interp *v, const struct insn *in)
+{
+    v->insns += (uint64_t)(in - v->blk->insns);
+    v->c.st.rip = this_rip(v, in);
+    v->wr.kind = WR_NONE;
+    v->faulted = true;
+    if (v->noncanonical && IN_SEG_NO(in->flags) == SEG_SS)
+        v->c.fault.vector = VEC_SS; /* SDM 2A 1.3: memory operands in the stack segment */
+    v->noncanonical = false;
+    return NULL;
+}
+const struct insn *insn_ud(struct interp *v, const struct insn *in)
+{
+    cpu_raise(&v->c, VEC_UD);
+    return insn_fault(v, in);
+}
+const struct insn *insn_gp0(struct interp *v, const struct insn *in)
+{
+    cpu_raise_gp0(&v->c);
+    return insn_fault(v, in);
+}
+
+const struct insn *insn_leave(struct interp *v, const struct insn *in, uint64_t rip)
+{
+    count_block(v, in);
+    v->c.st.rip = rip;
+    return NULL;
+}
+
+const struct insn *insn_continue(struct interp *v, const struct insn *in)
+{
+    count_block(v, in);
+    return insn_goto_slow(v, v->c.st.rip);
+}
+
+const struct insn *insn_goto_slow(struct interp *v, uint64_t rip)
+{
+    v->c.st.rip = rip;
+    if (v->in_step || v->single || atomic_load_explicit(&v->c.poll, memory_order_relaxed))
+        return NULL;
+    struct block *b = block_find(v, rip);
+    if (!b) {
+        v->faulted = true;
+        return NULL;
+    }
+    v->blk = b;
+    v->block_rip = rip;
+    if (b->gpa) /* blocks that span pages are looked at each time */
+        v->jc[(rip ^ rip >> 12) & (JC_SIZE - 1)] = (struct jump_cache){rip, v->key, b};
+    return b->insns;
+}
+
+/* ---- mode ---- */
+
+void interp_mode_changed(struct cpu *c)
+{
+    struct interp *v = CONTAINER_OF(c, struct interp, c);
+    const struct x86_state *s = &c->st;
+    const struct x86_seg *cs = &s->seg[SEG_CS];
+    if (x86_64bit(s)) {
+        v->mode = MODE_CODE64;
+    } else {
+        v->mode = (cs->attr & SEG_DB ? MODE_CODE32 : MODE_CODE16) |
+                  (s->seg[SEG_SS].attr & SEG_DB ? MODE_STACK32 : 0);
+        if (cs->base != v->cs_base || cs->limit != v->cs_limit)
+            v->generation++;
+        v->cs_base = cs->base;
+        v->cs_limit = cs->limit;
+    }
+    v->rights = s->cpl == 3 ? BANK_USER : s->rflags & FL_AC ? BANK_SUPER_AC : BANK_SUPER;
+    bool check_align = s->cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & FL_AC);
+    bool exec_breakpoints = false, data_breakpoints = false;
+    for (unsigned n = 0; n < 4; n++)
+        if (bits(s->dr7, 2 * n, 2)) {
+            exec_breakpoints |= bits(s->dr7, 16 + 4 * n, 2) == 0;
+            data_breakpoints |= bits(s->dr7, 16 + 4 * n, 2) != 0;
+        }
+    v->tlb = v->tlbs[check_align || data_breakpoints ? BANK_CHECKED : v->rights];
+    v->single = (s->rflags & (FL_TF | FL_RF)) || exec_breakpoints || data_breakpoints || v->stepping ||
+                v->nbreakpoints;
+    v->key = v->generation << 8 | v->rights << 4 | v->mode;
+}
+
+/* ---- one instruction ---- */
+
+/* Instruction breakpoints (SDM 3B 17.3.1.1): a fault before the instruction. */
+static bool exec_breakpoint(struct interp *v)
+{
+    struct x86_state *s = &v->c.st;
+    uint64_t lin = is64(v) ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip), hit = 0;
+    if (s->rflags & FL_RF)
+        return false;
+    for (unsigned n = 0; n < 4; n++)
+        if (bits(s->dr7, 2 * n, 2) && bits(s->dr7, 16 + 4 * n, 2) == 0 && s->dr[n] == lin)
+            hit |= BIT(n);
+    if (!hit)
+        return false;
+    v->c.fault = (struct cpu_fault){.vector = VEC_DB, .addr = hit};
+    return true;
+}
+
+void run_one(struct interp *v)
+{
+    struct x86_state *s = &v->c.st;
+    if (exec_breakpoint(v)) {
+        v->faulted = true;
+        return;
+    }
+    bool tf = s->rflags & FL_TF;
+    s->rflags &= ~FL_RF; /* cleared by every instruction that completes; a fault sets it in what it pushes */
+    s->ev.shadow = 0;    /* lasts for this one instruction, which may set it again */
+    v->tf_at_end = v->no_trap = false;
+    v->in_step = true;
+    struct block *b = block_find(v, s->rip);
+    if (!b) {
+        v->faulted = true;
+    } else {
+        v->blk = b;
+        v->block_rip = s->rip;
+        v->key = ~0ull; /* no handler goes on through the jump cache */
+        const struct insn *in = b->insns, *next = in->fn(v, in);
+        if (next) /* fell through to the block's end */
+            insn_leave(v, in, next_rip(v, in));
+    }
+    v->in_step = false;
+    interp_mode_changed(&v->c);
+    if (v->faulted)
+        return;
+    if (v->tf_at_end)
+        tf = s->rflags & FL_TF;
+    if (tf && !v->no_trap) {
+        s->ev.debug_pending = true;
+        s->ev.dr6_pending |= DR6_BS;
+        cpu_recheck(&v->c);
+    }
+}
+
+/* ---- the loop ---- */
+
+static bool at_breakpoint(const struct interp *v)
+{
+    const struct x86_state *s = &v->c.st;
+    uint64_t lin = is64(v) ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip);
+    for (unsigned i = 0; i < v->nbreakpoints; i++)
+        if (v->breakpoint[i] == lin)
+            return true;
+    return false;
+}
+
+enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
+{
+    struct cpu *c = &v->c;
+    bool first = true; /* a breakpoint at the RIP we start from has been reported already */
+    interp_mode_changed(c);
+    if (c->st.mp != X86_RUNNING)
+        cpu_recheck(c); /* cpu_events says whether it goes on */
+    for (;; first = false) {
+        enum cpu_result r = CPU_GO_ON;
+        if (v->faulted) {
+            v->faulted = false;
+            r = cpu_deliver_fault(c);
+            interp_mode_changed(c);
+        }
+        /* Also behind a fault: a handler that faults at once would never be interrupted otherwise. */
+        if (r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
+            if (atomic_exchange(&c->kicked, false))
+                return EXIT_KICK;
+            v->events++;
+            r = cpu_events(c);
+            interp_mode_changed(c);
+        }
+        if (r == CPU_SHUTDOWN)
+            return EXIT_SHUTDOWN;
+        if (r == CPU_HALT) {
+            v->halts++;
+            return EXIT_HALT;
+        }
+        if (v->single || c->st.ev.shadow) {
+            if (!first && at_breakpoint(v))
+                return EXIT_DEBUG;
+            run_one(v);
+            if (v->stepping && !v->faulted)
+                return EXIT_DEBUG;
+            continue;
+        }
+        /* insn_goto_slow leaves at once when something is pending. */
+        const struct insn *in = insn_goto_slow(v, c->st.rip);
+        while (in)
+            in = in->fn(v, in);
+    }
+}

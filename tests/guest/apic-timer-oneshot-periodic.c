@@ -1,0 +1,97 @@
+/*
+ * apic-timer-oneshot-periodic.c: the local APIC's timer counts down at its divided rate, comes once or again
+ * and again.
+ *
+ * SDM 3A 10.5.4, APM 2 16.4.1. Kernels without a TSC deadline take every tick from it.
+ */
+#include "frame.h"
+
+static volatile unsigned ticks;
+
+static void handler(struct regs *r)
+{
+    ticks++;
+    apic_eoi();
+}
+
+static bool wait_ticks(unsigned n, unsigned ms)
+{
+    sti();
+    bool ok = WAIT_FOR(ticks >= n, ms);
+    cli();
+    return ok;
+}
+
+/* Counts in about 10 ms with this divide configuration. */
+static uint32_t counts(uint32_t divide)
+{
+    apic_write(APIC_TIMER_DIVIDE, divide);
+    apic_write(APIC_TIMER_COUNT, 0xffffffff);
+    delay_us(10000);
+    uint32_t v = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
+    apic_write(APIC_TIMER_COUNT, 0);
+    return v;
+}
+
+int main(void)
+{
+    trap_set_handler(0x94, handler);
+    apic_write(APIC_LVT_TIMER, 0x94 | APIC_LVT_MASKED);
+
+    /* Each step of the divisor halves the rate (figure 10-10): 2, 4, 8, 16, 32, 64, 128, and 1. Only the
+     * order of size. */
+    static const uint8_t divide[] = {0xb, 0, 1, 2, 3, 8, 9, 0xa};
+    uint32_t first = counts(divide[0]);
+    CHECK(first > 1000);
+    for (unsigned i = 2; i < sizeof(divide); i += 2) {
+        uint32_t n = counts(divide[i]), expected = first >> i;
+        CHECK(n > expected / 2 && n < expected * 2 + 2);
+    }
+    uint32_t ms = first / 10; /* counts of a millisecond at divide by 1 */
+    apic_write(APIC_TIMER_DIVIDE, 0xb);
+    CHECK_EQ(apic_read(APIC_TIMER_DIVIDE), 0xb);
+
+    /* Masked it still counts down, and no interrupt is kept. */
+    apic_write(APIC_TIMER_COUNT, ms);
+    CHECK(WAIT_FOR(apic_read(APIC_TIMER_CURRENT) == 0, 1000));
+    CHECK_EQ(apic_read(APIC_TIMER_COUNT), ms);
+    apic_write(APIC_LVT_TIMER, 0x94);
+    CHECK(!wait_ticks(1, 5));
+
+    /* Once. */
+    apic_write(APIC_TIMER_COUNT, ms);
+    CHECK(wait_ticks(1, 1000));
+    CHECK(!wait_ticks(2, 10));
+    CHECK_EQ(apic_read(APIC_TIMER_CURRENT), 0);
+
+    /* A new count starts over; zero stops. */
+    ticks = 0;
+    apic_write(APIC_TIMER_COUNT, 20 * ms);
+    apic_write(APIC_TIMER_COUNT, 0);
+    CHECK_EQ(apic_read(APIC_TIMER_CURRENT), 0);
+    CHECK(!wait_ticks(1, 40));
+
+    /* Again and again, until stopped. */
+    apic_write(APIC_LVT_TIMER, 0x94 | APIC_TIMER_PERIODIC);
+    apic_write(APIC_TIMER_COUNT, ms);
+    CHECK(wait_ticks(20, 2000));
+    CHECK(apic_read(APIC_TIMER_CURRENT) <= ms);
+    apic_write(APIC_LVT_TIMER, 0x94 | APIC_TIMER_PERIODIC | APIC_LVT_MASKED);
+    sti();
+    delay_us(2000);
+    ticks = 0;
+    delay_us(10000);
+    cli();
+    CHECK_EQ(ticks, 0);
+    apic_write(APIC_TIMER_COUNT, 0);
+
+    /* Pending while interrupts are off: in IRR, then in ISR while its handler runs. */
+    apic_write(APIC_LVT_TIMER, 0x94);
+    apic_write(APIC_TIMER_COUNT, ms);
+    CHECK(WAIT_FOR(apic_vector_bit(APIC_IRR, 0x94), 1000));
+    CHECK_EQ(ticks, 0);
+    CHECK(wait_ticks(1, 1000));
+    CHECK(!apic_vector_bit(APIC_IRR, 0x94));
+    CHECK(!apic_vector_bit(APIC_ISR, 0x94));
+    return 0;
+}

@@ -1,0 +1,101 @@
+/*
+ * pic-irq0-pit.c: the 8254's channel 0 interrupts by IRQ 0 through the 8259s and the local APIC's LINT0.
+ *
+ * Intel 8254 data sheet (modes 0, 2, 3), 8259A data sheet (initialisation, EOI, OCW3), SDM 3A 10.5.1
+ * (ExtINT). Kernels calibrate their first clock by it.
+ */
+#include "frame.h"
+
+static volatile unsigned ticks, other;
+static bool eoi = true;
+
+static void irq0(struct regs *r)
+{
+    ticks++;
+    if (eoi)
+        pic_eoi(0);
+}
+
+static void irq_other(struct regs *r)
+{
+    other++;
+    pic_eoi((unsigned)r->vector - PIC_BASE);
+}
+
+/* Interrupts until `n` came, or too long. */
+static bool wait_ticks(unsigned n)
+{
+    sti();
+    bool ok = WAIT_FOR(ticks >= n, 2000);
+    cli();
+    return ok;
+}
+
+int main(void)
+{
+    trap_set_handler(PIC_BASE, irq0);
+    for (unsigned i = 1; i < 16; i++)
+        trap_set_handler(PIC_BASE + i, irq_other);
+
+    /* Mode 2 goes on and on; mode 3 as well; mode 0 comes once. */
+    pit_start(0, 2, 1193);
+    pic_mask(0, false);
+    CHECK(wait_ticks(20));
+    pit_start(0, 3, 1193);
+    ticks = 0;
+    CHECK(wait_ticks(20));
+    pit_start(0, 0, 1193);
+    sti();
+    delay_us(3000); /* what was pending has come */
+    cli();
+    ticks = 0;
+    pit_start(0, 0, 1193);
+    CHECK(wait_ticks(1));
+    sti();
+    delay_us(10000);
+    cli();
+    CHECK_EQ(ticks, 1);
+
+    /* Masked: it waits in IRR, and comes when unmasked. An edge is remembered once. */
+    pic_mask(0, true);
+    ticks = 0;
+    pit_start(0, 2, 1193);
+    sti();
+    CHECK(WAIT_FOR(pic_irr() & 1, 1000));
+    CHECK_EQ(ticks, 0);
+    cli();
+    pit_start(0, 0, 0); /* quiet for 54 ms: OUT goes low now */
+    pit_start(0, 2, 0); /* high, and stays so long: an edge, if there was none */
+    pic_mask(0, false);
+    CHECK(WAIT_FOR(pic_irr() & 1, 1000));
+    CHECK(wait_ticks(1));
+    CHECK_EQ(ticks, 1);
+
+    /* Without EOI it is in service, and nothing of its priority or below comes. */
+    eoi = false;
+    ticks = 0;
+    pit_start(0, 2, 1193);
+    CHECK(wait_ticks(1));
+    CHECK_EQ(pic_isr() & 1, 1);
+    sti();
+    delay_us(5000);
+    cli();
+    CHECK_EQ(ticks, 1);
+    CHECK_EQ(pic_irr() & 1, 1);
+    eoi = true;
+    pic_eoi(0);
+    CHECK_EQ(pic_isr() & 1, 0);
+    CHECK(wait_ticks(3));
+
+    /* LINT0 masked in the local APIC: nothing arrives. */
+    apic_write(APIC_LVT_LINT0, APIC_EXTINT | APIC_LVT_MASKED);
+    ticks = 0;
+    sti();
+    delay_us(5000);
+    cli();
+    CHECK_EQ(ticks, 0);
+    apic_write(APIC_LVT_LINT0, APIC_EXTINT);
+    CHECK(wait_ticks(3));
+    CHECK_EQ(other, 0);
+    return 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * native.h: a child process that runs cases on the host's processor, a batch at a time, while the parent
+ * goes on.
+ */
+#ifndef TESTS_INSN_NATIVE_H
+#define TESTS_INSN_NATIVE_H
+
+#include "case.h"
+
+#define BATCH 64u
+
+/* In memory that parent and child share. */
+struct batch {
+    unsigned count;
+    struct icase k[BATCH];
+    struct outcome o[BATCH];
+};
+
+struct native;
+
+/* base: AREA_SIZE bytes. NULL: `e` says why. */
+struct native *native_new(const uint8_t *base, struct err *e);
+void native_free(struct native *n);
+/* One of two batches to be filled. */
+struct batch *native_batch(struct native *n, unsigned which);
+/* Set the child to work on a batch; at most one at a time. */
+void native_start(struct native *n, unsigned which);
+/* Wait until it is done. A case that kills or hangs the child is DIED, and a new child goes on behind it. */
+void native_wait(struct native *n);
+/* Are FS and GS base of the native side under our control (FSGSBASE)? */
+bool native_has_fsgsbase(void);
+
+#endif

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""initramfs.py: writes our initramfs: busybox, an /init, a demonstration, the modules of the power button.
+
+usage: initramfs.py OUTPUT [MODULE.ko]...
+
+The archive is cpio's "newc" form (Linux Documentation/driver-api/early-userspace/buffer-format.rst), not compressed, since a
+guest would spend more time on that than on reading it. The same input gives the same bytes. OUTPUT appears by a
+rename.
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+BUSYBOX = "/bin/busybox"
+FOLDERS = ("bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "proc", "root", "sys", "tmp")
+# Busybox's acpid runs this for the power button (its own action table names the file).
+POWER_BUTTON = b"#!/bin/busybox sh\nexec poweroff -f\n"
+INITTAB = b"::once:/etc/console\n"
+
+S_IFREG, S_IFDIR, S_IFCHR = 0o100000, 0o040000, 0o020000
+
+
+class Archive:
+    def __init__(self):
+        self.out = bytearray()
+        self.count = 0
+
+    def add(self, name, mode, data=b"", device=(0, 0)):
+        self.count += 1
+        encoded = name.encode() + b"\0"
+        fields = (self.count, mode, 0, 0, 1, 0, len(data), 0, 0, device[0], device[1], len(encoded), 0)
+        self.out += b"070701" + b"".join(b"%08X" % f for f in fields) + encoded
+        self._pad()
+        self.out += data
+        self._pad()
+
+    def _pad(self):
+        self.out += bytes(-len(self.out) % 4)
+
+    def finish(self):
+        self.add("TRAILER!!!", 0)
+        return bytes(self.out)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def build(modules):
+    a = Archive()
+    for folder in FOLDERS:
+        a.add(folder, S_IFDIR | 0o755)
+    # The kernel opens it for /init before anything is mounted.
+    a.add("dev/console", S_IFCHR | 0o600, device=(5, 1))
+    a.add("dev/null", S_IFCHR | 0o666, device=(1, 3))
+    a.add("bin/busybox", S_IFREG | 0o755, read(BUSYBOX))
+    for name in ("init", "demo"):
+        a.add(name, S_IFREG | 0o755, read(os.path.join(HERE, "guest", name)))
+    a.add("etc/console", S_IFREG | 0o755, read(os.path.join(HERE, "guest", "console")))
+    a.add("etc/inittab", S_IFREG | 0o644, INITTAB)
+    a.add("etc/acpi/PWRF/00000080", S_IFREG | 0o755, POWER_BUTTON)
+    for path in sorted(modules):
+        a.add("modules/" + os.path.basename(path), S_IFREG | 0o644, read(path))
+    return a.finish()
+
+
+def write(output, modules):
+    data = build(modules)
+    tmp = "%s.%d.tmp" % (output, os.getpid())
+    try:
+        with open(tmp, "wb") as f:
+            f.write(data)
+        os.rename(tmp, output)
+    except BaseException:
+        try:
+            os.unlink(tmp)
+        except FileNotFoundError:
+            pass
+        raise
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+    try:
+        write(sys.argv[1], sys.argv[2:])
+    except FileNotFoundError as e:
+        mend = "; install busybox-static" if e.filename == BUSYBOX else ""
+        print("initramfs.py: %s: no such file%s" % (e.filename, mend), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
