@@ -16,7 +16,8 @@ static ALWAYS_INLINE void set_ax_dx(struct interp *v, unsigned size, uint64_t lo
     reg_write(v, offsetof(struct interp, c.st.gpr[RDX]), hi, size);
 }
 
-/* AX (width 1) or DX:AX on the host, whose flags afterwards are what the guest gets; some leave a few alone. */
+/* AX (width 1) or DX:AX on the host, whose flags afterwards are what the guest gets; some leave a few alone.
+ */
 #define DEFINE_HOST(T, suf, bits, name, mnem)                                          \
     static void name##bits(struct interp *v, T b)                                      \
     {                                                                                  \
