@@ -153,9 +153,7 @@ void tr_jmp(struct tr *t)
     const struct x86_decoded *d = tr_decoded(t);
     struct emit *e = &t->e;
     switch (d->op[0].type) {
-    case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-        tr_edge(t, relative(t));
-        return;
+    case ZYDIS_OPERAND_TYPE_IMMEDIATE: tr_edge(t, relative(t)); return;
     case ZYDIS_OPERAND_TYPE_MEMORY:
         tr_address(t, &d->op[0].mem, true);
         tr_guard(t, (struct access){.size = 8});

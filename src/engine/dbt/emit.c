@@ -84,7 +84,8 @@ void emit_op_rr(struct emit *e, unsigned size, unsigned opcode, unsigned reg, un
 
 void emit_op_rm(struct emit *e, unsigned size, unsigned opcode, unsigned reg, struct hmem m)
 {
-    emit_head(e, size, opcode, reg, num(m.index), num(m.base), m.gs, size == OP8 && reg >= H_RSP && reg < H_R8);
+    emit_head(e, size, opcode, reg, num(m.index), num(m.base), m.gs,
+              size == OP8 && reg >= H_RSP && reg < H_R8);
     emit_modrm_mem(e, reg, m);
 }
 

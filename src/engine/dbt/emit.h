@@ -94,7 +94,24 @@ void emit_alu_imm(struct emit *e, unsigned size, unsigned ext, enum hreg r, int3
 void emit_alu_imm_mem(struct emit *e, unsigned size, unsigned ext, struct hmem m, int32_t imm);
 
 /* Conditions as in opcodes 70 to 7F. */
-enum hcond { HC_O, HC_NO, HC_B, HC_AE, HC_E, HC_NE, HC_BE, HC_A, HC_S, HC_NS, HC_P, HC_NP, HC_L, HC_GE, HC_LE, HC_G };
+enum hcond {
+    HC_O,
+    HC_NO,
+    HC_B,
+    HC_AE,
+    HC_E,
+    HC_NE,
+    HC_BE,
+    HC_A,
+    HC_S,
+    HC_NS,
+    HC_P,
+    HC_NP,
+    HC_L,
+    HC_GE,
+    HC_LE,
+    HC_G
+};
 
 /* Jumps with a 32-bit displacement to `target`, or to be patched: they return where the displacement lies. */
 uint32_t emit_jmp(struct emit *e, uint32_t target);

@@ -15,7 +15,7 @@ void flags_to_cc(struct tr *t)
     if (t->flags & IN_CC)
         return;
     emit_mov_rr(e, OP64, SCRATCH_B, H_RAX);
-    emit_u8(e, 0x9f); /* lahf */
+    emit_u8(e, 0x9f);                     /* lahf */
     emit_op_rr(e, OP8, 0x0f90, 0, H_RAX); /* seto al */
     emit_store(e, OP16, CC, H_RAX);
     emit_mov_rr(e, OP64, H_RAX, SCRATCH_B);

@@ -47,8 +47,8 @@ void tr_address(struct tr *t, const ZydisDecodedOperandMem *m, bool with_segment
 
 static struct hmem tlb_at_index(const struct tr *t, size_t field)
 {
-    struct hmem m = gs_at(offsetof(struct dbt_vcpu, ev.i.tlbs) + t->bank * sizeof(((struct interp *)0)->tlbs[0]) +
-                          field);
+    struct hmem m =
+        gs_at(offsetof(struct dbt_vcpu, ev.i.tlbs) + t->bank * sizeof(((struct interp *)0)->tlbs[0]) + field);
     m.base = SCRATCH_B;
     return m;
 }

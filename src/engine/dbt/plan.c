@@ -13,7 +13,10 @@ static const struct {
     uint16_t mnemonic;
     uint8_t way, flags;
 } integer[] = {
-#define COPY(name, flags) {ZYDIS_MNEMONIC_##name, WAY_COPY, flags}
+#define COPY(name, flags)                      \
+    {                                          \
+        ZYDIS_MNEMONIC_##name, WAY_COPY, flags \
+    }
     COPY(MOV, FLAGS_NONE),
     COPY(MOVZX, FLAGS_NONE),
     COPY(MOVSX, FLAGS_NONE),
@@ -86,7 +89,11 @@ static const struct {
     COPY(LFENCE, FLAGS_NONE),
     COPY(MFENCE, FLAGS_NONE),
     COPY(SFENCE, FLAGS_NONE),
-#define CONDITION(cc) COPY(CMOV##cc, FLAGS_READ), COPY(SET##cc, FLAGS_READ), {ZYDIS_MNEMONIC_J##cc, WAY_JCC, FLAGS_READ}
+#define CONDITION(cc)                                      \
+    COPY(CMOV##cc, FLAGS_READ), COPY(SET##cc, FLAGS_READ), \
+    {                                                      \
+        ZYDIS_MNEMONIC_J##cc, WAY_JCC, FLAGS_READ          \
+    }
     CONDITION(O),
     CONDITION(NO),
     CONDITION(B),
@@ -174,7 +181,8 @@ static bool vector_sets_flags(unsigned mnemonic)
     }
 }
 
-/* 16-byte operands of SSE that need no alignment (SDM 3A 2.9, table 22-... "Type 4" and MOVUPS and friends). */
+/* 16-byte operands of SSE that need no alignment (SDM 3A 2.9, table 22-... "Type 4" and MOVUPS and friends).
+ */
 static bool sse_unaligned(unsigned mnemonic)
 {
     switch (mnemonic) {
@@ -216,7 +224,8 @@ static void plan_vector(struct plan *p, const struct x86_decoded *d, uint32_t mo
 {
     bool vex;
     if (!vector_set(d->i.meta.isa_set, &vex) || !(mode & MODE_SSE) || (vex && !(mode & MODE_AVX)) ||
-        (d->i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && d->i.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX))
+        (d->i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+         d->i.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX))
         return;
     switch (d->i.mnemonic) {
     case ZYDIS_MNEMONIC_LDMXCSR: /* may unmask exceptions: another mode */
@@ -298,8 +307,10 @@ static bool possible(const struct x86_decoded *d, const struct plan *p)
         return copy_possible(d) && (p->mem < 0 || (memory_possible(&d->op[p->mem]) && !bit_string(d)));
     case WAY_LEA: return address_possible(&d->op[1]);
     case WAY_PUSH:
-        return d->i.operand_width == 64 && (is_gpr64(&d->op[0]) || d->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
-    case WAY_POP: return d->i.operand_width == 64 && is_gpr64(&d->op[0]) && guest_gpr(d->op[0].reg.value) != RSP;
+        return d->i.operand_width == 64 &&
+               (is_gpr64(&d->op[0]) || d->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE);
+    case WAY_POP:
+        return d->i.operand_width == 64 && is_gpr64(&d->op[0]) && guest_gpr(d->op[0].reg.value) != RSP;
     case WAY_LEAVE: return d->i.operand_width == 64;
     case WAY_JCC: return near64(d) && (uint64_t)llabs(d->op[0].imm.value.s) < INT32_MAX - 0x2000;
     case WAY_JMP:

@@ -22,9 +22,12 @@ static bool gpr_of(ZydisRegister r, struct gpr *g)
         uint8_t number;
         bool high;
     } ranges[] = {
-        {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_R15, 0, false}, {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_R15D, 0, false},
-        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_R15W, 0, false}, {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BL, 0, false},
-        {ZYDIS_REGISTER_AH, ZYDIS_REGISTER_BH, 0, true},    {ZYDIS_REGISTER_SPL, ZYDIS_REGISTER_R15B, 4, false},
+        {ZYDIS_REGISTER_RAX, ZYDIS_REGISTER_R15, 0, false},
+        {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_R15D, 0, false},
+        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_R15W, 0, false},
+        {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BL, 0, false},
+        {ZYDIS_REGISTER_AH, ZYDIS_REGISTER_BH, 0, true},
+        {ZYDIS_REGISTER_SPL, ZYDIS_REGISTER_R15B, 4, false},
     };
     for (unsigned i = 0; i < ARRAY_LEN(ranges); i++)
         if (r >= ranges[i].first && r <= ranges[i].last) {
@@ -60,10 +63,10 @@ void tr_put(struct tr *t, unsigned guest, enum hreg from)
 struct copy {
     uint8_t reg, rm, vvvv; /* host numbers; rm: of a register operand */
     bool has_reg, has_rm, has_vvvv;
-    bool opcode_reg;             /* rm stands in the opcode's low bits */
+    bool opcode_reg; /* rm stands in the opcode's low bits */
     bool memory;
-    bool byte_low;               /* SPL, BPL, SIL or DIL: a REX prefix must be there */
-    bool high;                   /* AH, CH, DH or BH: none may be */
+    bool byte_low; /* SPL, BPL, SIL or DIL: a REX prefix must be there */
+    bool high;     /* AH, CH, DH or BH: none may be */
     struct {
         uint8_t guest, host;
         bool load, store;

@@ -4,8 +4,8 @@
  * Blocks are decoded and cached by the interpreter (interp/block.c), which also runs what is not worth
  * translating: blocks seen for the first times, code outside 64-bit mode, single steps, interrupt shadows.
  */
-#include "engine/dbt/vcpu.h"
 #include "engine/interp/run.h"
+#include "engine/dbt/vcpu.h"
 
 #include <stddef.h>
 

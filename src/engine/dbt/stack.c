@@ -1,5 +1,6 @@
 /*
- * stack.c: PUSH, POP, LEAVE in 64-bit mode with eight-byte operands. RSP changes last: a fault leaves it alone.
+ * stack.c: PUSH, POP, LEAVE in 64-bit mode with eight-byte operands. RSP changes last: a fault leaves it
+ * alone.
  */
 #include "engine/dbt/translate.h"
 

@@ -22,7 +22,8 @@ static bool decode_all(struct tr *t)
         *p = (struct plan){.way = WAY_INTERPRET, .mem = -1};
         if (!block_insn_defined(in))
             continue; /* raises its fault in the interpreter */
-        if (in->off + in->len > b->bytes || x86_decode(&t->d->ev.i.decoder, 64, bytes + in->off, in->len, d) != X86_DECODED)
+        if (in->off + in->len > b->bytes ||
+            x86_decode(&t->d->ev.i.decoder, 64, bytes + in->off, in->len, d) != X86_DECODED)
             return false;
         *p = plan_instruction(d, b->mode);
     }
@@ -104,10 +105,17 @@ static void mark_vectors(struct tr *t)
 
 static void instruction(struct tr *t)
 {
-    static void (*const ways[])(struct tr *t) = {
-        [WAY_INTERPRET] = tr_interpret, [WAY_COPY] = tr_copy, [WAY_LEA] = tr_lea,   [WAY_PUSH] = tr_push,
-        [WAY_POP] = tr_pop,             [WAY_LEAVE] = tr_leave, [WAY_JCC] = tr_jcc, [WAY_JMP] = tr_jmp,
-        [WAY_CALL] = tr_call,           [WAY_RET] = tr_ret,
+    static void (*const ways[])(struct tr * t) = {
+        [WAY_INTERPRET] = tr_interpret,
+        [WAY_COPY] = tr_copy,
+        [WAY_LEA] = tr_lea,
+        [WAY_PUSH] = tr_push,
+        [WAY_POP] = tr_pop,
+        [WAY_LEAVE] = tr_leave,
+        [WAY_JCC] = tr_jcc,
+        [WAY_JMP] = tr_jmp,
+        [WAY_CALL] = tr_call,
+        [WAY_RET] = tr_ret,
     };
     if (t->plan[t->n].way != WAY_NOTHING)
         ways[t->plan[t->n].way](t);
@@ -124,11 +132,13 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
 {
     struct tr *t = d->tr;
     *t = (struct tr){.d = d, .b = b, .bank = d->ev.i.rights};
-    t->e = (struct emit){.buf = d->code.rw, .at = (uint32_t)align_up(d->code_at, 16), .end = (uint32_t)d->code.size};
+    t->e = (struct emit){
+        .buf = d->code.rw, .at = (uint32_t)align_up(d->code_at, 16), .end = (uint32_t)d->code.size};
     if (!decode_all(t))
         return false;
     uint32_t nlinks = d->nlinks;
-    /* In front of the entries: the block's way to the callout, and where a stale block sends those who come. */
+    /* In front of the entries: the block's way to the callout, and where a stale block sends those who come.
+     */
     t->callout = t->e.at;
     emit_mov_imm64(&t->e, SCRATCH_B, (uintptr_t)b);
     emit_jmp(&t->e, d->thunks.callout);

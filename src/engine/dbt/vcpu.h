@@ -50,8 +50,8 @@ struct dbt_vcpu {
     uint64_t jump_rip; /* an indirect call's target over the push */
     uint64_t jump_code;
     uint32_t host_mxcsr;
-    uint8_t used_sse, used_avx; /* translated code has put these components of st.fpu in use */
-    uint64_t genx[JT_BANKS]; /* differs for each generation in bits 48 to 62 */
+    uint8_t used_sse, used_avx;         /* translated code has put these components of st.fpu in use */
+    uint64_t genx[JT_BANKS];            /* differs for each generation in bits 48 to 62 */
     uint64_t jt_tag[JT_BANKS][JT_SIZE]; /* rip ^ genx */
     uint64_t jt_code[JT_BANKS][JT_SIZE];
 
@@ -79,7 +79,8 @@ bool thunks_emit(struct dbt_vcpu *d);
 uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index);
 enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info);
 
-/* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full. */
+/* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full.
+ */
 bool translate_block(struct dbt_vcpu *d, struct block *b);
 
 /* code_cache.c */

@@ -15,10 +15,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define ARENA_SIZE  MIB(32)
-#define HASH_SIZE   65536u
-#define PAGE_HASH   16384u
-#define SPANNING    64u
+#define ARENA_SIZE MIB(32)
+#define HASH_SIZE  65536u
+#define PAGE_HASH  16384u
+#define SPANNING   64u
 
 struct spanning {
     uint8_t bytes[X86_MAX_INSN];

@@ -70,8 +70,8 @@ enum {
     MODE_STACK32 = 4, /* outside 64-bit mode: SS.B */
     MODE_ONE = 8,     /* blocks of one instruction */
     /* For translated code only: */
-    MODE_SSE = 16, /* SSE instructions raise no #NM, #UD or #XM */
-    MODE_AVX = 32, /* nor do those of AVX */
+    MODE_SSE = 16,         /* SSE instructions raise no #NM, #UD or #XM */
+    MODE_AVX = 32,         /* nor do those of AVX */
     MODE_RIGHTS_SHIFT = 6, /* TLB bank, two bits */
 };
 

@@ -15,8 +15,8 @@ enum run_step { STEP_NOTHING, STEP_CHANGED, STEP_EXIT };
 void run_start(struct interp *v);
 /* Deliver what is pending: the state may have changed, or it is time to leave for *exit. */
 enum run_step run_between(struct interp *v, enum engine_exit *exit);
-/* One instruction under v->single or an interrupt shadow; true: EXIT_DEBUG. first: a breakpoint at RIP has been
- * reported already. */
+/* One instruction under v->single or an interrupt shadow; true: EXIT_DEBUG. first: a breakpoint at RIP has
+ * been reported already. */
 bool run_single(struct interp *v, bool first);
 /* Run one instruction at st.rip; v->faulted says that it raised cpu->fault instead. */
 void run_one(struct interp *v);

@@ -73,7 +73,8 @@ void soft_vcpu_reset(struct engine_vcpu *ev)
     ev->i.faulted = false;
 }
 
-struct engine_vcpu *soft_vcpu_create(struct engine *en, unsigned id, size_t size, const struct cpu_ops *ops, struct err *e)
+struct engine_vcpu *soft_vcpu_create(struct engine *en, unsigned id, size_t size, const struct cpu_ops *ops,
+                                     struct err *e)
 {
     struct engine_vcpu *ev = aligned_alloc(64, align_up(size, 64));
     if (!ev) {

@@ -1,6 +1,6 @@
 /*
- * engine/interp/soft.h: what the software engines have in common as engines (struct engine_ops): the interpreter
- * is one, the translator, which has an interpreter inside, another.
+ * engine/interp/soft.h: what the software engines have in common as engines (struct engine_ops): the
+ * interpreter is one, the translator, which has an interpreter inside, another.
  */
 #ifndef ENGINE_INTERP_SOFT_H
 #define ENGINE_INTERP_SOFT_H
