@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* A block is translated when it has been interpreted this often. */
-#define HEAT 2u
+static const uint32_t heat = 2;
 
 /* ---- one instruction, or one block, by the interpreter ---- */
 
@@ -55,6 +55,17 @@ uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index)
     return 1;
 }
 
+uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index)
+{
+    struct interp *v = &d->ev.i;
+    d->rests++;
+    note_vectors(d);
+    v->blk = b;
+    v->block_rip = d->vpage + (b->gpa & ~PAGE_MASK);
+    interpret_block(v, &b->insns[index]);
+    return 1;
+}
+
 /* ---- the loop ---- */
 
 static uint32_t enter(struct dbt_vcpu *d, const struct block *b)
@@ -79,13 +90,14 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         return 0;
     }
     if (b->gpa && is64(v) && v->tlb != v->tlbs[BANK_CHECKED]) {
-        if (!b->entry_m && b->heat++ >= HEAT && !translate_block(d, b)) {
+        if (!b->entry_m && b->heat++ >= heat && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
         }
         if (b->entry_m) {
             if (link && d->nlinks > link)
                 link_connect(d, link, b);
+            jump_table_mode(d);
             jump_table_add(d, rip, b);
             d->vpage = rip & PAGE_MASK;
             d->dispatches++;

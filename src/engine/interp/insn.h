@@ -55,9 +55,10 @@ struct block {
         bytes; /* guest bytes, on the first page (an instruction that spans pages is a block of its own) */
     /* The translator's: host code, as offsets into its cache; 0: none. */
     uint32_t entry_m, entry_h, stale_code;
-    uint32_t links; /* jumps of other blocks to it */
-    uint32_t heat;  /* how often it was interpreted */
-    uint32_t unused;
+    uint32_t links;      /* jumps of other blocks to it */
+    uint32_t heat;       /* how often it was interpreted */
+    uint16_t crossings;  /* checks that failed because they span two pages */
+    bool unmerged;       /* each access has a check of its own */
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
 };
 
@@ -164,6 +165,7 @@ struct interp {
 struct block_hooks {
     void (*stale)(struct interp *v, struct block *b); /* its bytes changed */
     void (*flushed)(struct interp *v);                /* all blocks are gone */
+    void (*write_revoked)(struct interp *v);          /* some page may no longer be written directly */
 };
 
 /* ---- registers ---- */
@@ -374,6 +376,17 @@ void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
+/*
+ * Linear addresses around [lin, lin+span), span at most a page, that may be read, or written, directly: host
+ * address = linear + addend for all of [lo, hi]. The access is one that is about to happen; of a write that
+ * may not (!certain) no dirty bit is set. False: not possible, cpu->fault means nothing.
+ */
+struct tlb_range {
+    uint64_t lo, hi;
+    uintptr_t addend;
+    bool global; /* the pages are */
+};
+bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
 bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa);
 extern const struct cpu_ops interp_cpu_ops;
