@@ -48,7 +48,7 @@ static bool stray(const struct option_table *t, const char *word, struct err *e)
     if (!t->groups)
         return err_config(e, "'%.80s' is too much: `trapeze %s` takes nothing more; leave it out", word,
                           t->command);
-    if (options_find(t, "--kernel") && word[0] != '-')
+    if (options_find(t, "--kernel") && word[0] && word[0] != '-')
         return err_config(e, "'%.80s' belongs to no option; if it is the kernel, write: --kernel %.80s", word,
                           word);
     return err_config(e, "'%.80s' belongs to no option; `trapeze %s --help` shows what it takes", word,

@@ -78,7 +78,8 @@ static bool check_memory(uint64_t bytes, struct err *e)
 static bool check_timeout(double s, struct err *e)
 {
     if (!isfinite(s) || s < 0 || s > TIMEOUT_MAX)
-        return err_config(e, "--timeout %g: give seconds between 0 (no time-out) and %.0f", s, TIMEOUT_MAX);
+        return err_config(e, "--timeout %.15g: give seconds between 0 (no time-out) and %.0f", s,
+                          TIMEOUT_MAX);
     return true;
 }
 
