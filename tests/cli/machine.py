@@ -151,6 +151,19 @@ class Machine:
     def stopped(self):
         return process_state(self.pid) == "T"
 
+    def descriptor(self, fd):
+        """What a descriptor of the process leads to, None: nothing."""
+        try:
+            return os.readlink("/proc/%d/fd/%d" % (self.pid, fd))
+        except OSError:
+            return None
+
+    def blocks(self, number):
+        """Has it blocked a signal? Those that it takes by its event loop are."""
+        with open("/proc/%d/status" % self.pid) as f:
+            mask = next(line.split()[1] for line in f if line.startswith("SigBlk:"))
+        return bool(int(mask, 16) >> (number - 1) & 1)
+
     def cook(self):
         termios.tcsetattr(self.slave, termios.TCSANOW, self.attributes)
 
