@@ -3,12 +3,12 @@
  */
 #include "vmm/check.h"
 #include "machine/pc.h"
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-
-#define HOST_ADDRESSES BIT(47) /* user space of x86-64 Linux without five-level paging */
 
 #define TIMEOUT_MAX 1e9 /* seconds; thirty years, and far from the end of 64 bits of nanoseconds */
 
@@ -66,12 +66,16 @@ static bool check_cpus(unsigned cpus, struct err *e)
     return true;
 }
 
+/* Is there a place for it in our address space? Reserving one costs nothing. */
 static bool check_memory(uint64_t bytes, struct err *e)
 {
-    if (bytes >= HOST_ADDRESSES)
-        return err_config(e,
-                          "--memory of %llu GiB is more than a process of this host can address: give less",
-                          (unsigned long long)(bytes >> 30));
+    if (bytes == 0)
+        return err_config(e, "--memory 0: a machine needs memory; give more, such as --memory 512M");
+    void *place = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return err_config(e, "--memory of %llu MiB is more than this host has addresses for (%s): give less",
+                          (unsigned long long)(bytes >> 20), strerror(errno));
+    munmap(place, bytes);
     return true;
 }
 
