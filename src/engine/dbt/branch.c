@@ -25,7 +25,18 @@ static bool same_page(int32_t target)
 /* Does control go backward, so that the jump may close a loop? */
 static bool backward(const struct tr *t, int32_t target)
 {
-    return t->n >= t->b->n || target < tr_next(t);
+    return t->n < t->b->n && target < tr_next(t);
+}
+
+/* Instructions retired when control goes on from here, where they are counted: those up to t->n. */
+static void count(struct tr *t)
+{
+    struct emit *e = &t->e;
+    if (!t->d->counted)
+        return;
+    emit_load(e, OP64, SCRATCH_B, GS(ev.i.insns));
+    emit_lea(e, OP64, SCRATCH_B, mem_at(SCRATCH_B, (int32_t)MIN(t->n + 1, (unsigned)t->b->n)));
+    emit_store(e, OP64, GS(ev.i.insns), SCRATCH_B);
 }
 
 /* ---- direct jumps ---- */
@@ -108,6 +119,7 @@ static void look_up(struct tr *t)
 /* To the target that was looked up. */
 static void enter_page(struct tr *t)
 {
+    count(t);
     emit_alu_imm(&t->e, OP64, 4, SCRATCH_A, (int32_t)PAGE_MASK);
     emit_store(&t->e, OP64, GS(vpage), SCRATCH_A);
 }
@@ -123,12 +135,14 @@ void tr_edge(struct tr *t, int32_t target)
     if (!t->flags) /* nothing has touched them since the entry, to which both ways lead */
         t->flags = IN_CC;
     if (same_page(target)) {
-        if (backward(t, target) && t->n < t->b->n)
+        count(t);
+        if (backward(t, target))
             poll(t, target);
         chained(t, target);
         return;
     }
     if (t->n >= t->b->n) { /* fell off the page: there is no branch that the interpreter could do */
+        count(t);
         flags_to_cc(t);
         tr_exit(t, target, LEAVE_RIP);
         return;

@@ -156,6 +156,7 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     d->avx = host_has_avx();
     d->host_mxcsr = __builtin_ia32_stmxcsr();
     d->ops = ops_of_interp();
+    d->counted = soft_config(en)->counted;
     d->tr = calloc(1, sizeof(*d->tr));
     if (!d->tr || !code_cache_init(d, CODE_CACHE_SIZE, e)) {
         if (!d->tr)
@@ -170,13 +171,23 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     return ev;
 }
 
-static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
+struct cpu *dbt_cpu(struct engine_vcpu *ev)
 {
-    /* gs stays ours until the thread ends or another vCPU runs on it; nothing else in the process uses it. */
+    return &ev->i.c;
+}
+
+/* gs stays ours until the thread ends or another vCPU runs on it; nothing else in the process uses it. */
+void dbt_bind(struct engine_vcpu *ev)
+{
     if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
         __asm__ volatile("wrgsbase %0" : : "r"((uint64_t)(uintptr_t)ev));
     else
         syscall(SYS_arch_prctl, ARCH_SET_GS, ev);
+}
+
+static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
+{
+    dbt_bind(ev);
     return dbt_run_loop(of(ev), info);
 }
 
@@ -184,7 +195,8 @@ static void counters(struct engine_vcpu *ev, struct engine_counters *out)
 {
     struct dbt_vcpu *d = of(ev);
     soft_counters(ev, out);
-    out->counts_insns = out->counts_direct = false;
+    out->counts_insns = out->counts_direct = d->counted;
+    out->insns_direct = out->insns - d->interpreted;
     out->cache_bytes = d->code_at;
     out->exits[out->exit_kinds++] = (struct engine_exit_count){"callout", d->callouts, 0};
     out->exits[out->exit_kinds++] = (struct engine_exit_count){"rest", d->rests, 0};

@@ -96,6 +96,8 @@ struct dbt_vcpu {
     uint32_t jt_mode; /* under which the jump tables were filled */
     struct window_site *site;
     uint32_t nwindows;
+    bool counted;         /* translated code keeps ev.i.insns exact */
+    uint64_t interpreted; /* instructions, of those in ev.i.insns */
     uint64_t translated, translated_insns, callouts, rests, fills, dispatches;
     struct tr *tr;
     struct cpu_ops ops; /* the interpreter's, and the jump table follows each flush */
