@@ -11,9 +11,12 @@
 #define GPA_PDPT 0x2000
 #define GPA_PD   0x3000
 #define GPA_PT   0x4000
+#define GPA_TSS  0x5000
+#define GPA_HIGH 0x6000 /* page tables of the TSS: three pages */
 #define GPA_CODE 0x10000
 #define GPA_DATA 0x20000
 #define RAM_SIZE MIB(2)
+#define TSS_VA   0xffff800000000000ull /* the system's half: not reached by a case */
 
 struct guest {
     struct mem *mem;
@@ -48,6 +51,10 @@ static void build_tables(struct guest *g)
     put64(g, GPA_PD + 8 * ((CODE_VA >> 21) & 511), GPA_PT | up);
     map_pages(g, CODE_VA, GPA_CODE, CODE_SIZE, PTE_W);
     map_pages(g, DATA_VA, GPA_DATA, DATA_SIZE, PTE_W | PTE_NX);
+    put64(g, GPA_PML4 + 8 * ((TSS_VA >> 39) & 511), GPA_HIGH | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH, (GPA_HIGH + 0x1000) | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH + 0x1000, (GPA_HIGH + 0x2000) | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH + 0x2000, GPA_TSS | PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX);
     map_pages(g, RO_VA, GPA_DATA + DATA_SIZE, RO_SIZE, PTE_NX);
 }
 
@@ -67,9 +74,10 @@ static void start_state(struct guest *g)
     s->seg[SEG_CS] = (struct x86_seg){.sel = 0x33, .limit = 0xffffffff, .attr = user | SEG_T_CODE | SEG_L};
     s->seg[SEG_SS] = (struct x86_seg){.sel = 0x2b, .limit = 0xffffffff, .attr = user | SEG_DB};
     s->seg[SEG_LDTR] = (struct x86_seg){.attr = SEG_UNUSABLE | SYS_LDT};
-    /* No I/O permission bitmap within the limit: every port is refused. */
+    /* The I/O permission bitmap would lie beyond the limit: every port is refused. */
     s->seg[SEG_TR] =
-        (struct x86_seg){.sel = 0x40, .limit = 0x67, .base = 0x8000, .attr = SEG_P | SYS_TSS32_BUSY};
+        (struct x86_seg){.sel = 0x40, .limit = 0x67, .base = TSS_VA, .attr = SEG_P | SYS_TSS32_BUSY};
+    put64(g, GPA_TSS + 0x60, 0x68ull << 48);
     s->cpl = 3;
     s->mp = X86_RUNNING;
     g->start = *s;

@@ -62,21 +62,29 @@ bool fp_area(struct interp *v, const struct insn *in, unsigned size, unsigned ac
     }
     return true;
 }
+/* The fault of an access by ops: of a non-canonical address it is the segment's, #GP or #SS. */
+static bool operand_fault(struct interp *v, uint64_t lin, unsigned len)
+{
+    v->noncanonical = x86_lma(ST(v)) && !(is_canonical(lin) && is_canonical(lin + len - 1));
+    return false;
+}
 static uint64_t within(const struct interp *v, uint64_t lin)
 {
     return x86_lma(&v->c.st) ? lin : (uint32_t)lin;
 }
 bool fp_read(struct interp *v, uint64_t lin, void *buf, unsigned len)
 {
-    return v->c.ops->read(&v->c, within(v, lin), buf, len, rights(v, ACC_READ));
+    return v->c.ops->read(&v->c, within(v, lin), buf, len, rights(v, ACC_READ)) || operand_fault(v, lin, len);
 }
 bool fp_write(struct interp *v, uint64_t lin, const void *buf, unsigned len)
 {
-    return v->c.ops->write(&v->c, within(v, lin), buf, len, rights(v, ACC_WRITE));
+    return v->c.ops->write(&v->c, within(v, lin), buf, len, rights(v, ACC_WRITE)) ||
+           operand_fault(v, lin, len);
 }
 bool fp_probe(struct interp *v, uint64_t lin, unsigned len)
 {
-    return v->c.ops->probe_write(&v->c, within(v, lin), len, rights(v, ACC_WRITE));
+    return v->c.ops->probe_write(&v->c, within(v, lin), len, rights(v, ACC_WRITE)) ||
+           operand_fault(v, lin, len);
 }
 
 /* ---- registers to and from images ---- */

@@ -192,6 +192,14 @@ static bool select_flags(struct sel *s, struct insn *in, unsigned op)
     return true;
 }
 
+/* The register form of PREFETCH (0F 0D) is undefined on AMD; Intel does nothing (APM 3 "PREFETCHlevel"). */
+static bool select_nop(struct sel *s, struct insn *in, unsigned arg)
+{
+    bool prefetch = s->d.i.opcode_map == ZYDIS_OPCODE_MAP_0F && s->d.i.opcode == 0x0d;
+    in->fn = nop;
+    return !prefetch || sel_is_mem(s, 0) || s->v->c.cpuid->vendor != CPU_AMD;
+}
+
 const struct sel_row op_flags_rows[] = {
     {ZYDIS_MNEMONIC_CLC, select_flags, F_CLC},         {ZYDIS_MNEMONIC_STC, select_flags, F_STC},
     {ZYDIS_MNEMONIC_CMC, select_flags, F_CMC},         {ZYDIS_MNEMONIC_CLD, select_flags, F_CLD},
@@ -202,7 +210,7 @@ const struct sel_row op_flags_rows[] = {
     {ZYDIS_MNEMONIC_AAA, select_flags, F_AAA},         {ZYDIS_MNEMONIC_AAS, select_flags, F_AAS},
     {ZYDIS_MNEMONIC_DAA, select_flags, F_DAA},         {ZYDIS_MNEMONIC_DAS, select_flags, F_DAS},
     {ZYDIS_MNEMONIC_AAM, select_flags, F_AAM},         {ZYDIS_MNEMONIC_AAD, select_flags, F_AAD},
-    {ZYDIS_MNEMONIC_NOP, select_flags, F_NOP},         {ZYDIS_MNEMONIC_PAUSE, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_NOP, select_nop, 0},
     {ZYDIS_MNEMONIC_PREFETCH, select_flags, F_NOP},    {ZYDIS_MNEMONIC_PREFETCHW, select_flags, F_NOP},
     {ZYDIS_MNEMONIC_PREFETCHWT1, select_flags, F_NOP}, {ZYDIS_MNEMONIC_PREFETCHNTA, select_flags, F_NOP},
     {ZYDIS_MNEMONIC_PREFETCHT0, select_flags, F_NOP},  {ZYDIS_MNEMONIC_PREFETCHT1, select_flags, F_NOP},
