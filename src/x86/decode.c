@@ -81,14 +81,14 @@ static void mend(const struct x86_decoder *d, unsigned code_bits, struct x86_dec
         no_base(out);
 }
 
-/* AMD's UD0 and UD1 are complete without a ModRM byte: no page behind the opcode is looked at. */
-static bool ud_without_modrm(unsigned code_bits, const uint8_t *bytes, size_t len)
+/* AMD's UD0 and UD1 end with the opcode: no page behind it is looked at. */
+static bool ud_alone(unsigned code_bits, const uint8_t *bytes, size_t len)
 {
     size_t n = 0;
     while (n < len && (memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", bytes[n], 11) ||
                        (code_bits == 64 && (bytes[n] & 0xf0) == 0x40)))
         n++;
-    return len == n + 2 && bytes[n] == 0x0f && (bytes[n + 1] == 0xb9 || bytes[n + 1] == 0xff);
+    return len >= n + 2 && bytes[n] == 0x0f && (bytes[n + 1] == 0xb9 || bytes[n + 1] == 0xff);
 }
 
 enum x86_decode_result x86_decode(const struct x86_decoder *d, unsigned code_bits, const uint8_t *bytes,
@@ -100,7 +100,7 @@ enum x86_decode_result x86_decode(const struct x86_decoder *d, unsigned code_bit
         mend(d, code_bits, out);
         return X86_DECODED;
     }
-    if (s == ZYDIS_STATUS_NO_MORE_DATA && d->amd && ud_without_modrm(code_bits, bytes, len))
+    if (s == ZYDIS_STATUS_NO_MORE_DATA && d->amd && ud_alone(code_bits, bytes, len))
         return X86_INVALID;
     if (s == ZYDIS_STATUS_NO_MORE_DATA)
         return len >= X86_MAX_INSN ? X86_TOO_LONG : X86_TRUNCATED;

@@ -82,7 +82,7 @@ uint32_t compare_outcomes(const struct icase *k, const struct x86_decoded *d, co
              ? F_VEC
              : 0;
     f |= compare_memory(native, interp);
-    return f ? f & ~differences_allowed(d->i.mnemonic, k, native, interp) : 0;
+    return f ? f & ~differences_allowed(k, d, native, interp) : 0;
 }
 
 /* ---- printing ---- */

@@ -405,6 +405,9 @@ static void wishes(struct maker *m)
             gpr[RAX] = rng_below(r, 8);
             gpr[RDX] = 0;
         }
+        /* Not what the host's system has switched on and the guest's has not. */
+        gpr[RAX] &= ~(uint64_t)(uint32_t)m->g->foreign_xcr0;
+        gpr[RDX] &= ~(m->g->foreign_xcr0 >> 32);
         break;
     case ZYDIS_MNEMONIC_CMPXCHG:
         if (d->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && rng_chance(r, 50))
@@ -478,6 +481,23 @@ static uint64_t instruction_place(struct maker *m)
     return CODE_VA + CODE_SIZE - 1 - rng_below(&m->r, len - 1);
 }
 
+/* XSAVE and kin: registers that name components cannot be aimed. Every such form has encodings without. */
+static bool mask_is_address(const struct x86_decoded *d)
+{
+    if (d->i.meta.category != ZYDIS_CATEGORY_XSAVE && d->i.meta.category != ZYDIS_CATEGORY_XSAVEOPT)
+        return false;
+    for (unsigned n = 0; n < d->i.operand_count_visible; n++) {
+        const ZydisDecodedOperandMem *mem = &d->op[n].mem;
+        if (d->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY)
+            continue;
+        const ZydisRegister regs[2] = {mem->base, mem->index};
+        for (unsigned i = 0; i < 2; i++)
+            if (regs[i] != ZYDIS_REGISTER_NONE && (ZydisRegisterGetId(regs[i]) & ~2) == 0) /* RAX, RDX */
+                return true;
+    }
+    return false;
+}
+
 void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_decoded *d)
 {
     struct maker m = {.g = g, .k = k, .d = d};
@@ -487,7 +507,9 @@ void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_
     k->npatches = 0;
     k->patch_used = 0;
     rng_init(&m.r, g->seed, number);
-    k->len = (uint8_t)form_encode(g->forms, &g->forms->form[k->form], &m.r, g->fsgsbase, k->bytes, d);
+    do
+        k->len = (uint8_t)form_encode(g->forms, &g->forms->form[k->form], &m.r, g->fsgsbase, k->bytes, d);
+    while (mask_is_address(d));
     for (unsigned i = 0; i < X86_NGPR; i++)
         k->in.gpr[i] = value_gpr(&m.r);
     k->in.rflags = value_flags(&m.r);

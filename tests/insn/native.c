@@ -55,6 +55,14 @@ bool native_has_fsgsbase(void)
     return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
 }
 
+uint64_t native_xcr0(void)
+{
+    uint32_t a = 0, d = 0;
+    if (__builtin_cpu_supports("xsave"))
+        __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (uint64_t)d << 32 | a;
+}
+
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *limit)
 {
     syscall(SYS_futex, word, FUTEX_WAIT, value, limit, NULL, 0);

@@ -27,6 +27,8 @@ struct batch *native_batch(struct native *n, unsigned which);
 void native_start(struct native *n, unsigned which);
 /* Wait until it is done. A case that kills or hangs the child is DIED, and a new child goes on behind it. */
 void native_wait(struct native *n);
+/* The host's XCR0; 0 where there is no XSAVE. */
+uint64_t native_xcr0(void);
 /* Are FS and GS base of the native side under our control (FSGSBASE)? */
 bool native_has_fsgsbase(void);
 
