@@ -114,6 +114,15 @@ static bool area_wraps(const struct difference *x)
            last > UINT32_MAX && x->interp->cr2 - x->native->cr2 < 512;
 }
 
+/* XRSTOR: another byte of the same area. */
+static bool xrstor_byte(const struct difference *x)
+{
+    uint64_t a = x->native->cr2, b = x->interp->cr2;
+    return (x->d->i.mnemonic == ZYDIS_MNEMONIC_XRSTOR || x->d->i.mnemonic == ZYDIS_MNEMONIC_XRSTOR64) &&
+           x->native->vector == VEC_PF && x->interp->vector == VEC_PF && (a & PAGE_MASK) == (b & PAGE_MASK) &&
+           (a > b ? a - b : b - a) < XSAVE_SIZE;
+}
+
 static const struct {
     uint32_t fields; /* F_* */
     bool (*when)(const struct difference *x);
@@ -124,6 +133,7 @@ static const struct {
     {F_CR2, area_wraps,
      "an operand over the end of its effective addresses is the processor's own affair (SDM 3A 5.3.1): which "
      "byte is reported depends on where the looking at its last byte ended"},
+    {F_CR2, xrstor_byte, "the order in which XRSTOR reads its components is the processor's (SDM 1 13.8)"},
     {F_VECTOR | F_VEC | F_RIP, misaligned_half,
      "Zen 5 with MXCSR.MM reads only the eight bytes that it needs; without it the operand is aligned"},
 };

@@ -213,6 +213,8 @@ static void patch_image(struct maker *m, uint64_t at)
         unsigned where = rng_below(r, 2) ? XS_MXCSR + 2 + rng_below(r, 2) : XS_BV + rng_below(r, 64);
         image[where] ^= (uint8_t)BIT(rng_below(r, 8));
     }
+    for (unsigned i = 0; i < 16; i += 8) /* what the host's system has and the guest's has not */
+        store_le(image + XS_BV + i, load_le(image + XS_BV + i, 8) & ~m->g->foreign_xcr0, 8);
     add_patch(m->k, at, image, XSAVE_SIZE);
 }
 

@@ -97,9 +97,12 @@ static void fill_batch(struct run *x, struct batch *b, struct x86_decoded *d)
  * A context switch of the host between the loading of a case's registers and its instruction loses FIP and
  * FDP where AMD's XSAVE does not keep them (case.h). It does not happen to one case twice.
  */
-static bool lost_pointers(struct run *x, const struct icase *k, const struct outcome *native, uint32_t f)
+static bool lost_pointers(struct run *x, const struct icase *k, const struct x86_decoded *d,
+                          const struct outcome *native, uint32_t f)
 {
-    if (f != F_FPTR || native->pointers != POINTERS_LOW32 || x->second || x->nagain == RETRIES)
+    bool stored = d->i.mnemonic == ZYDIS_MNEMONIC_FNSTENV || d->i.mnemonic == ZYDIS_MNEMONIC_FNSAVE;
+    if ((f != F_FPTR && (f != F_MEM || !stored)) || native->pointers == POINTERS_FULL || x->second ||
+        x->nagain == RETRIES)
         return false;
     x->again[x->nagain++] = k->number;
     return true;
@@ -112,7 +115,7 @@ static void judge(struct run *x, const struct icase *k, const struct x86_decoded
     const struct outcome *interp = &x->interp;
     guest_run(x->guest, k, &x->interp);
     uint32_t f = native->vector == DIED ? F_VECTOR : compare_outcomes(k, d, native, interp);
-    if (lost_pointers(x, k, native, f))
+    if (lost_pointers(x, k, d, native, f))
         return;
     x->done++;
     form->tested++;
@@ -205,7 +208,10 @@ static int report(struct run *x, double seconds)
             printf("  %-16s %" PRIu64 "\n", field_names[i], x->by_field[i]);
     if (untested && !x->opt.one)
         printf("%u forms were not tested\n", untested);
-    return x->failed || (untested && !x->opt.one) || guest_ro_changed(x->guest) ? 1 : 0;
+    if (supported < x->nchosen)
+        printf("%u forms are not supported\n", x->nchosen - supported);
+    return x->failed || supported < x->nchosen || (untested && !x->opt.one) || guest_ro_changed(x->guest) ? 1
+                                                                                                          : 0;
 }
 
 /* ---- start ---- */
