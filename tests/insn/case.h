@@ -57,7 +57,7 @@ struct patch {
 struct icase {
     uint64_t number;
     uint32_t form;
-    uint8_t code_bits; /* 64 */
+    uint8_t code_bits; /* 64, 32, 16 */
     uint8_t len;
     uint8_t bytes[15];
     uint8_t npatches;
@@ -94,8 +94,5 @@ _Static_assert(DATA_SIZE / CHUNK <= 256, "a chunk's number fits");
 void area_prepare(const struct icase *k, uint8_t *area, uint8_t *before);
 void area_collect(const struct icase *k, uint8_t *area, uint8_t *before, const uint8_t *base,
                   struct outcome *o);
-
-/* What follows the instruction natively: JMP [disp32]. */
-#define EXIT_JUMP_LEN 7u
 
 #endif

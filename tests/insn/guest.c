@@ -4,6 +4,7 @@
 #include "guest.h"
 
 #include "engine/interp/interp.h"
+#include "mode.h"
 #include <stdlib.h>
 
 /* Guest physical layout. */
@@ -140,11 +141,30 @@ bool guest_ro_changed(const struct guest *g)
     return memcmp(g->area + DATA_SIZE, g->base + DATA_SIZE, RO_SIZE);
 }
 
+/* 16- and 32-bit code: what the selectors stand for. */
+static void load_segments(struct x86_state *s, const struct mode *m)
+{
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+        const struct mode_segment *from = &m->seg[i];
+        unsigned type =
+            SEG_T_RW | SEG_T_ACCESSED | (from->code ? SEG_T_CODE : 0) | (from->expand_down ? SEG_T_DC : 0);
+        s->seg[i] = (struct x86_seg){
+            .sel = from->sel,
+            .base = from->base,
+            .limit = from->limit,
+            .attr = (uint16_t)(SEG_P | SEG_S | SEG_DPL | type | (from->big ? SEG_DB : 0) |
+                               (from->limit == UINT32_MAX ? SEG_G : 0)),
+        };
+    }
+}
+
 static void load(struct guest *g, const struct icase *k)
 {
     struct x86_state *s = &g->cpu->st;
     const struct regs *r = &k->in;
     *s = g->start;
+    if (k->code_bits != 64)
+        load_segments(s, mode_of(k->code_bits));
     memcpy(s->gpr, r->gpr, sizeof(s->gpr));
     s->rip = r->rip;
     x86_set_rflags(s, (uint32_t)r->rflags);
@@ -176,10 +196,11 @@ static void store(const struct guest *g, struct regs *r)
 /* Instruction bytes into the code pages, as far as they reach. */
 static void place_code(struct guest *g, const struct icase *k, bool remove)
 {
-    uint8_t fill[15];
-    unsigned off = (unsigned)(k->in.rip - CODE_VA), len = MIN((unsigned)k->len, (unsigned)CODE_SIZE - off);
-    memset(fill, CODE_FILL, sizeof(fill));
-    mem_write(g->mem, GPA_CODE + off, remove ? fill : k->bytes, len);
+    uint8_t code[CASE_CODE];
+    unsigned off = (unsigned)(case_linear(k) - CODE_VA), len = case_code(k, code);
+    if (remove)
+        memset(code, CODE_FILL, sizeof(code));
+    mem_write(g->mem, GPA_CODE + off, code, MIN(len, (unsigned)CODE_SIZE - off));
 }
 
 void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
@@ -196,8 +217,8 @@ void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
             break;
     }
     /* A jump out of the code pages faults where it arrives. */
-    uint64_t rip = g->cpu->st.rip;
-    if (!faulted && (rip < CODE_VA || rip >= CODE_VA + CODE_SIZE) && rip != k->in.rip + k->len)
+    uint64_t rip = g->cpu->st.rip + mode_base(k, SEG_CS);
+    if (!faulted && (rip < CODE_VA || rip >= CODE_VA + CODE_SIZE) && rip != case_linear(k) + k->len)
         interp_step(g->vcpu, &faulted);
     if (faulted) {
         o->vector = g->cpu->fault.vector;

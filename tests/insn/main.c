@@ -5,12 +5,14 @@
  *   --cases N     how many
  *   --case N      just this one, printed in full
  *   --form REGEX  only forms whose name matches (POSIX extended)
+ *   --mode BITS   code size: 64 (the default), 32, 16
  *   --list        every form: run or not and why, who executes it
  *   --show N      print at most N differing cases in full (default 10)
  *   --each N      of each form at most N of them (default 1)
  *   -v            a line for each form that differs
  *
- * Exit status 0 when nothing differs and every form was tested, 1 when not, 2 for bad usage.
+ * Exit status 0 when nothing differs and every form was tested, 1 when not, 2 for bad
+ * usage, 77 when the host lacks something (and which).
  */
 #include "compare.h"
 #include "gen.h"
@@ -28,11 +30,12 @@
 struct options {
     uint64_t seed, cases, only;
     bool one, list, verbose;
-    unsigned show, each;
+    unsigned show, each, bits;
     const char *form;
 };
 
 #define RETRIES 4096u
+#define SKIPPED 77
 
 struct run {
     struct options opt;
@@ -137,7 +140,8 @@ static void judge(struct run *x, const struct icase *k, const struct x86_decoded
     if (form->failed++ < x->opt.each && x->opt.show && !x->opt.one) {
         x->opt.show--;
         print_case(k, d, form->text, native, interp, f);
-        printf("  again: insn-silicon --seed %" PRIu64 " --case %" PRIu64 "\n\n", x->opt.seed, k->number);
+        printf("  again: insn-silicon --mode %u --seed %" PRIu64 " --case %" PRIu64 "\n\n", x->opt.bits,
+               x->opt.seed, k->number);
     }
 }
 
@@ -199,8 +203,8 @@ static int report(struct run *x, double seconds)
     printf(
         "forms: %u supported, %u tested, %u in all (%u on the host's unit; %u more excluded with reason)\n",
         supported, tested, x->nchosen, host, excluded);
-    printf("cases: %" PRIu64 ", seed %" PRIu64 ", %" PRIu64 " faulted, %.0f a second\n", x->done, x->opt.seed,
-           x->faults, (double)x->done / (seconds > 0 ? seconds : 1));
+    printf("cases: %" PRIu64 " in %u-bit code, seed %" PRIu64 ", %" PRIu64 " faulted, %.0f a second\n",
+           x->done, x->opt.bits, x->opt.seed, x->faults, (double)x->done / (seconds > 0 ? seconds : 1));
     printf("differences: %" PRIu64 " cases in %u forms, of them %" PRIu64 " in undefined flags only\n",
            x->failed, differ, x->undefined);
     for (unsigned i = 0; i < F_NAMES; i++)
@@ -219,9 +223,10 @@ static int report(struct run *x, double seconds)
 static bool parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"seed", 1, NULL, 's'}, {"cases", 1, NULL, 'n'}, {"case", 1, NULL, 'c'}, {"form", 1, NULL, 'f'},
-        {"list", 0, NULL, 'l'}, {"show", 1, NULL, 'w'},  {"each", 1, NULL, 'e'}, {0}};
-    *o = (struct options){.seed = 1, .cases = 300000, .show = 10, .each = 1};
+        {"seed", 1, NULL, 's'}, {"cases", 1, NULL, 'n'}, {"case", 1, NULL, 'c'},
+        {"form", 1, NULL, 'f'}, {"mode", 1, NULL, 'm'},  {"list", 0, NULL, 'l'},
+        {"show", 1, NULL, 'w'}, {"each", 1, NULL, 'e'},  {0}};
+    *o = (struct options){.seed = 1, .cases = 300000, .show = 10, .each = 1, .bits = 64};
     for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
         switch (c) {
         case 's': o->seed = strtoull(optarg, NULL, 0); break;
@@ -236,9 +241,10 @@ static bool parse(struct options *o, int argc, char **argv)
         case 'w': o->show = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'e': o->each = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'v': o->verbose = true; break;
+        case 'm': o->bits = (unsigned)strtoul(optarg, NULL, 0); break;
         default: return false;
         }
-    return optind == argc;
+    return optind == argc && (o->bits == 64 || o->bits == 32 || o->bits == 16);
 }
 
 static bool misaligned_sse(const struct cpuid_model *m)
@@ -257,13 +263,19 @@ int main(int argc, char **argv)
     struct timespec t0, t1;
     if (!parse(&x.opt, argc, argv)) {
         fprintf(stderr,
-                "usage: insn-silicon [--seed N] [--cases N] [--case N] [--form REGEX] [--list] [--show N] "
+                "usage: insn-silicon [--seed N] [--cases N] [--case N] [--form REGEX] [--mode 64|32|16] "
+                "[--list] [--show N] "
                 "[-v]\n");
         return 2;
     }
+    if (x.opt.bits != 64 && !(native_has_ldt() && native_has_fsgsbase())) {
+        printf("insn-silicon: %u-bit code not run: the host %s\n", x.opt.bits,
+               native_has_fsgsbase() ? "refuses modify_ldt" : "has no FSGSBASE");
+        return SKIPPED;
+    }
     const struct cpuid_config cfg = {.cpus = 1, .tsc_khz = 1000000};
     cpuid_compose(&x.model, &cfg);
-    forms_find(&x.forms, &x.model, 64);
+    forms_find(&x.forms, &x.model, x.opt.bits);
     if (!choose_forms(&x))
         return 2;
     if (x.opt.list) { /* enough to see what is not supported */
@@ -277,7 +289,7 @@ int main(int argc, char **argv)
     x.gen.foreign_xcr0 = native_xcr0() & ~x.model.xcr0_mask;
     x.gen.misaligned_mode = misaligned_sse(&x.model);
     x.gen.amd = x.model.vendor == CPU_AMD;
-    x.native = native_new(x.base, &e);
+    x.native = native_new(x.base, x.opt.bits, &e);
     x.guest = x.native ? guest_new(&x.model, x.base, &e) : NULL;
     if (!x.guest) {
         fprintf(stderr, "insn-silicon: %s\n", e.text);

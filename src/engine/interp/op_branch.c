@@ -93,7 +93,7 @@ OP(jmp_m)
 static const struct insn *call_refused(struct interp *v, const struct insn *in, unsigned osz)
 {
     struct cpu_fault fault = v->c.fault;
-    if (is64(v) && v->c.cpuid->vendor == CPU_AMD && wr_begin_slow(v, ST(v)->gpr[RSP] - osz, osz, true, true))
+    if (v->c.cpuid->vendor == CPU_AMD && stack_can_push(v, osz))
         v->c.fault = fault;
     return insn_fault(v, in);
 }

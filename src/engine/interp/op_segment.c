@@ -233,7 +233,8 @@ OP(bound)
     uint8_t pair[8];
     unsigned bits_wide = in->osz * 8u;
     uint64_t lin;
-    if (!insn_address(v, in, in->osz * 2u, ACC_READ, &lin) || !ld_lin(v, lin, pair, in->osz * 2u))
+    if (!insn_address(v, in, in->osz * 2u, ACC_READ, &lin) || !ld_lin(v, lin, pair, in->osz) ||
+        !ld_lin(v, (uint32_t)(lin + in->osz), pair + in->osz, in->osz))
         return insn_fault(v, in);
     int64_t index = sign_extend(reg_read(v, in->src, in->osz), bits_wide),
             lower = sign_extend(load_le(pair, in->osz), bits_wide),
@@ -402,15 +403,16 @@ OP(arpl_r)
     set_zf(v, raise);
     return in + 1;
 }
+/* Memory is written, and has to be writable, only where RPL is raised (seen on Zen 5). */
 OP(arpl_m)
 {
-    uint16_t rpl = R16AT(v, in->src) & 3, *p;
-    if (!protected_only(v, false) || !(p = wr_op(v, in, 2, true)))
+    uint16_t rpl = R16AT(v, in->src) & 3, sel;
+    if (!protected_only(v, false) || !ld_op(v, in, &sel, 2))
         return insn_fault(v, in);
-    bool raise = (*p & 3) < rpl;
-    if (raise)
-        *p = (uint16_t)((*p & ~3) | rpl);
-    wr_end(v);
+    bool raise = (sel & 3) < rpl;
+    sel = (uint16_t)((sel & ~3) | rpl);
+    if (raise && !st_op(v, in, &sel, 2))
+        return insn_fault(v, in);
     set_zf(v, raise);
     return in + 1;
 }
