@@ -7,6 +7,8 @@
  *   --form REGEX  only forms whose name matches (POSIX extended)
  *   --mode BITS   code size: 64 (the default), 32, 16
  *   --list        every form: run or not and why, who executes it
+ *   --forms FILE  check the committed list of forms as well
+ *   --write-forms print that list
  *   --show N      print at most N differing cases in full (default 10)
  *   --each N      of each form at most N of them (default 1)
  *   -v            a line for each form that differs
@@ -18,6 +20,7 @@
 #include "gen.h"
 #include "guest.h"
 #include "native.h"
+#include "tsv.h"
 #include "values.h"
 
 #include <getopt.h>
@@ -31,7 +34,8 @@ struct options {
     uint64_t seed, cases, only;
     bool one, list, verbose;
     unsigned show, each, bits;
-    const char *form;
+    const char *form, *list_file;
+    bool write_list;
 };
 
 #define RETRIES 4096u
@@ -46,7 +50,7 @@ struct run {
     struct native *native;
     uint64_t again[RETRIES]; /* cases that get a second chance, see lost_pointers */
     unsigned nagain;
-    bool second;
+    bool second, stale;
     uint32_t *chosen; /* numbers of the forms that are run */
     unsigned nchosen;
     uint64_t next, done, failed, undefined, faults;
@@ -214,18 +218,27 @@ static int report(struct run *x, double seconds)
         printf("%u forms were not tested\n", untested);
     if (supported < x->nchosen)
         printf("%u forms are not supported\n", x->nchosen - supported);
-    return x->failed || supported < x->nchosen || (untested && !x->opt.one) || guest_ro_changed(x->guest) ? 1
-                                                                                                          : 0;
+    return x->stale || x->failed || supported < x->nchosen || (untested && !x->opt.one) ||
+                   guest_ro_changed(x->guest)
+               ? 1
+               : 0;
 }
 
 /* ---- start ---- */
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seed", 1, NULL, 's'}, {"cases", 1, NULL, 'n'}, {"case", 1, NULL, 'c'},
-        {"form", 1, NULL, 'f'}, {"mode", 1, NULL, 'm'},  {"list", 0, NULL, 'l'},
-        {"show", 1, NULL, 'w'}, {"each", 1, NULL, 'e'},  {0}};
+    static const struct option names[] = {{"seed", 1, NULL, 's'},
+                                          {"cases", 1, NULL, 'n'},
+                                          {"case", 1, NULL, 'c'},
+                                          {"form", 1, NULL, 'f'},
+                                          {"mode", 1, NULL, 'm'},
+                                          {"forms", 1, NULL, 'F'},
+                                          {"write-forms", 0, NULL, 'W'},
+                                          {"list", 0, NULL, 'l'},
+                                          {"show", 1, NULL, 'w'},
+                                          {"each", 1, NULL, 'e'},
+                                          {0}};
     *o = (struct options){.seed = 1, .cases = 300000, .show = 10, .each = 1, .bits = 64};
     for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
         switch (c) {
@@ -241,6 +254,8 @@ static bool parse(struct options *o, int argc, char **argv)
         case 'w': o->show = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'e': o->each = (unsigned)strtoul(optarg, NULL, 0); break;
         case 'v': o->verbose = true; break;
+        case 'F': o->list_file = optarg; break;
+        case 'W': o->write_list = true; break;
         case 'm': o->bits = (unsigned)strtoul(optarg, NULL, 0); break;
         default: return false;
         }
@@ -260,6 +275,7 @@ int main(int argc, char **argv)
     static struct run x;
     struct err e = {0};
     struct rng r;
+    bool other = false;
     struct timespec t0, t1;
     if (!parse(&x.opt, argc, argv)) {
         fprintf(stderr,
@@ -268,6 +284,10 @@ int main(int argc, char **argv)
                 "[-v]\n");
         return 2;
     }
+    if (x.opt.write_list) {
+        tsv_write(stdout);
+        return 0;
+    }
     if (x.opt.bits != 64 && !(native_has_ldt() && native_has_fsgsbase())) {
         printf("insn-silicon: %u-bit code not run: the host %s\n", x.opt.bits,
                native_has_fsgsbase() ? "refuses modify_ldt" : "has no FSGSBASE");
@@ -275,7 +295,11 @@ int main(int argc, char **argv)
     }
     const struct cpuid_config cfg = {.cpus = 1, .tsc_khz = 1000000};
     cpuid_compose(&x.model, &cfg);
-    forms_find(&x.forms, &x.model, x.opt.bits);
+    forms_find(&x.forms, &x.model, x.model.vendor == CPU_AMD, x.opt.bits);
+    if (x.opt.list_file)
+        x.stale = !tsv_check(x.opt.list_file, &x.forms, &x.model, &other);
+    if (other)
+        printf("the list of forms was made with another decoder: not compared\n");
     if (!choose_forms(&x))
         return 2;
     if (x.opt.list) { /* enough to see what is not supported */
