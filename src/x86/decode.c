@@ -81,14 +81,66 @@ static void mend(const struct x86_decoder *d, unsigned code_bits, struct x86_dec
         no_base(out);
 }
 
+static bool legacy_prefix(uint8_t byte)
+{
+    return memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", byte, 11);
+}
+static size_t count_prefixes(unsigned code_bits, const uint8_t *bytes, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (legacy_prefix(bytes[n]) || (code_bits == 64 && (bytes[n] & 0xf0) == 0x40)))
+        n++;
+    return n;
+}
+
 /* AMD's UD0 and UD1 end with the opcode: no page behind it is looked at. */
 static bool ud_alone(unsigned code_bits, const uint8_t *bytes, size_t len)
 {
-    size_t n = 0;
-    while (n < len && (memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3", bytes[n], 11) ||
-                       (code_bits == 64 && (bytes[n] & 0xf0) == 0x40)))
-        n++;
+    size_t n = count_prefixes(code_bits, bytes, len);
     return len >= n + 2 && bytes[n] == 0x0f && (bytes[n + 1] == 0xb9 || bytes[n + 1] == 0xff);
+}
+
+static enum x86_decode_result too_few(size_t len)
+{
+    return len >= X86_MAX_INSN ? X86_TOO_LONG : X86_TRUNCATED;
+}
+
+/*
+ * Make of bytes that are no instruction some that are one of the same length: `pass` says how hard to try.
+ * Zydis stops at what makes an instruction invalid.
+ */
+static void make_valid(unsigned code_bits, uint8_t *bytes, size_t n, unsigned pass)
+{
+    const size_t at = count_prefixes(code_bits, bytes, n);
+    bool vex = at < n && (bytes[at] == 0xc4 || bytes[at] == 0xc5);
+    for (size_t k = 0; k < at; k++)
+        if (bytes[k] >= 0xf0 || (bytes[k] == 0x66 && (vex || pass)))
+            bytes[k] = 0x3e;
+    if (vex && code_bits == 64 && at && (bytes[at - 1] & 0xf0) == 0x40)
+        bytes[at] = 0x8b; /* right behind REX it is no VEX prefix, but an undefined opcode with ModRM */
+    else if (vex && pass && at + 3 < n && bytes[at] == 0xc4 && (bytes[at + 1] & 31) == 2)
+        bytes[at + 3] = 0x40; /* a gather without SIB: any other instruction of its map */
+}
+
+/* A processor has fetched the whole instruction, and found it not too long, before it says #UD. */
+static enum x86_decode_result why_invalid(const ZydisDecoder *z, unsigned code_bits, const uint8_t *bytes,
+                                          size_t len)
+{
+    uint8_t other[X86_MAX_INSN];
+    const size_t n = MIN(len, sizeof(other));
+    for (unsigned pass = 0; pass < 2; pass++) {
+        ZydisDecodedInstruction i;
+        memcpy(other, bytes, n);
+        make_valid(code_bits, other, n, pass);
+        ZyanStatus s = ZydisDecoderDecodeInstruction(z, NULL, other, n, &i);
+        if (s == ZYDIS_STATUS_NO_MORE_DATA)
+            return too_few(len);
+        if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
+            return X86_TOO_LONG;
+        if (ZYAN_SUCCESS(s))
+            break;
+    }
+    return X86_INVALID;
 }
 
 enum x86_decode_result x86_decode(const struct x86_decoder *d, unsigned code_bits, const uint8_t *bytes,
@@ -100,13 +152,12 @@ enum x86_decode_result x86_decode(const struct x86_decoder *d, unsigned code_bit
         mend(d, code_bits, out);
         return X86_DECODED;
     }
-    if (s == ZYDIS_STATUS_NO_MORE_DATA && d->amd && ud_alone(code_bits, bytes, len))
+    bool too_long = s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
+    if (s != ZYDIS_STATUS_NO_MORE_DATA && !too_long)
+        return why_invalid(z, code_bits, bytes, len);
+    if (d->amd && ud_alone(code_bits, bytes, MIN(len, (size_t)X86_MAX_INSN)))
         return X86_INVALID;
-    if (s == ZYDIS_STATUS_NO_MORE_DATA)
-        return len >= X86_MAX_INSN ? X86_TOO_LONG : X86_TRUNCATED;
-    if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
-        return X86_TOO_LONG;
-    return X86_INVALID;
+    return too_long ? X86_TOO_LONG : too_few(len);
 }
 
 void x86_format(const struct x86_decoded *in, uint64_t rip, char *text, size_t size)

@@ -19,6 +19,7 @@
 #define RO_SIZE    PAGE_SIZE
 #define AREA_SIZE  (DATA_SIZE + RO_SIZE)
 #define CODE_FILL  0xcc /* INT3: what the code pages hold around the instruction */
+#define CASE_BYTES 20u
 #define CHUNK      64u
 #define MAX_CHUNKS 40u
 #define XSAVE_SIZE 832u /* x87, SSE and AVX state in standard form (SDM 1 13.4) */
@@ -59,7 +60,8 @@ struct icase {
     uint32_t form;
     uint8_t code_bits; /* 64, 32, 16 */
     uint8_t len;
-    uint8_t bytes[15];
+    uint8_t bytes[CASE_BYTES]; /* more than 15 where the instruction is too long */
+    bool undecoded;            /* no instruction: the decoded form is empty */
     uint8_t npatches;
     uint16_t patch_used;
     struct patch patch[MAX_PATCHES];

@@ -241,7 +241,10 @@ void print_case(const struct icase *k, const struct x86_decoded *d, const char *
                 const struct outcome *native, const struct outcome *interp, uint32_t differing)
 {
     char text[128];
-    x86_format(d, k->in.rip, text, sizeof(text));
+    if (k->undecoded)
+        snprintf(text, sizeof(text), "(none)");
+    else
+        x86_format(d, k->in.rip, text, sizeof(text));
     printf("case %" PRIu64 ": %s\n  bytes ", k->number, form);
     for (unsigned i = 0; i < k->len; i++)
         printf(" %02x", k->bytes[i]);

@@ -4,6 +4,7 @@
  */
 #include "compare.h"
 #include "forms.h"
+#include "mode.h"
 
 /* ---- forms that are not run ---- */
 
@@ -116,6 +117,18 @@ static bool decimal(const struct difference *x)
     }
 }
 
+/* A near branch whose target came from memory that the case does not choose. */
+static bool branch_into_case(const struct difference *x)
+{
+    const struct icase *k = x->k;
+    bool branch = x->d->i.meta.category == ZYDIS_CATEGORY_RET ||
+                  x->d->i.meta.category == ZYDIS_CATEGORY_CALL ||
+                  x->d->i.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+    uint64_t to = x->interp->out.rip;
+    return branch && x->interp->vector == NO_FAULT && to >= k->in.rip &&
+           to < k->in.rip + k->len + case_exit_len(k->code_bits);
+}
+
 /* FXRSTOR's area runs over the end of 32-bit effective addresses. */
 static bool area_wraps(const struct difference *x)
 {
@@ -148,6 +161,8 @@ static const struct {
      "Linux sets P in the error code of a user's fault on an address of the kernel, so as to tell nothing"},
     {F_UNDEF_FLAGS, decimal,
      "undefined by the manual, and of no host instruction in 64-bit mode from which to have them"},
+    {~0u, branch_into_case,
+     "the branch went into the instruction itself or the harness's way out behind it, which run on natively"},
     {F_CR2, area_wraps,
      "an operand over the end of its effective addresses is the processor's own affair (SDM 3A 5.3.1): which "
      "byte is reported depends on where the looking at its last byte ended"},

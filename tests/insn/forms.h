@@ -61,6 +61,15 @@ unsigned form_encode(const struct forms *f, const struct form *form, struct rng 
 /* The template's own bytes, tail filled with `fill`; returns how many (at most 15). */
 unsigned template_bytes(const struct template *t, uint8_t fill, uint8_t bytes[15]);
 
+/* MOV to or from a control register. */
+static inline bool form_has_control_register(const struct x86_decoded *d)
+{
+    for (unsigned n = 0; n < d->i.operand_count_visible; n++)
+        if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(d->op[n].reg.value) == ZYDIS_REGCLASS_CONTROL)
+            return true;
+    return false;
+}
 /* Why a form is not run natively (exclude.c), or NULL. */
 const char *form_excluded(const struct x86_decoded *d);
 

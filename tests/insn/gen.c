@@ -515,6 +515,46 @@ static bool mask_is_address(const struct x86_decoded *d)
     return false;
 }
 
+/*
+ * Prefixes in any order and number, LOCK and repeat prefixes where they do not belong, and instructions of
+ * more than 15 bytes. What comes out may be another instruction, or none: then both sides are to say so.
+ * False: it is one that cannot be compared, and the bytes are as before.
+ */
+static bool spoil(struct maker *m)
+{
+    static const uint8_t prefixes[] = {0x66, 0x66, 0x67, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e};
+    const struct forms *f = m->g->forms;
+    if (form_has_control_register(
+            m->d)) /* LOCK MOV CR0 is CR8 on an AMD host; the guest's CPUID has not that */
+        return false;
+    uint8_t bytes[CASE_BYTES];
+    struct x86_decoded d;
+    const unsigned more = rng_chance(&m->r, 15) ? CASE_BYTES - m->k->len : 1 + rng_below(&m->r, 4);
+    const unsigned len = MIN(m->k->len + more, (unsigned)CASE_BYTES);
+    /* Some in front of all, some in front of the REX prefix or opcode. */
+    for (unsigned i = 0; i < len - m->k->len; i++) {
+        bytes[i] = prefixes[rng_below(&m->r, sizeof(prefixes))];
+        if (f->code_bits == 64 && rng_chance(&m->r, 10)) /* a REX prefix that is not the last counts not */
+            bytes[i] = 0x40 | (uint8_t)rng_below(&m->r, 16);
+    }
+    memcpy(bytes + (len - m->k->len), m->k->bytes, m->k->len);
+    enum x86_decode_result result = x86_decode(&f->decoder, f->code_bits, bytes, len, &d);
+    if (result == X86_TRUNCATED)
+        return false;
+    if (result == X86_DECODED &&
+        (d.i.length != len || !isa_offered(m->g->model, d.i.meta.isa_set) ||
+         d.i.encoding > ZYDIS_INSTRUCTION_ENCODING_3DNOW || form_excluded(&d) || mask_is_address(&d)))
+        return false;
+    memcpy(m->k->bytes, bytes, len);
+    m->k->len = (uint8_t)len;
+    m->k->undecoded = result != X86_DECODED;
+    if (m->k->undecoded)
+        memset(m->d, 0, sizeof(*m->d));
+    else
+        *m->d = d;
+    return true;
+}
+
 void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_decoded *d)
 {
     struct maker m = {.g = g, .k = k, .d = d};
@@ -527,6 +567,9 @@ void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_
     do
         k->len = (uint8_t)form_encode(g->forms, &g->forms->form[k->form], &m.r, g->fsgsbase, k->bytes, d);
     while (mask_is_address(d));
+    k->undecoded = false;
+    if (rng_chance(&m.r, 5))
+        spoil(&m);
     for (unsigned i = 0; i < X86_NGPR; i++)
         k->in.gpr[i] = value_gpr(&m.r);
     k->in.rflags = value_flags(&m.r);
@@ -546,5 +589,6 @@ void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_
         for (unsigned i = 0; i < 8; i++)
             k->in.gpr[i] = (uint32_t)k->in.gpr[i];
     /* What was varied behind the decoder's back: displacement and immediates. */
-    x86_decode(&g->forms->decoder, k->code_bits, k->bytes, k->len, d);
+    if (!k->undecoded)
+        x86_decode(&g->forms->decoder, k->code_bits, k->bytes, k->len, d);
 }

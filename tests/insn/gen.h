@@ -9,6 +9,7 @@
 
 struct gen {
     const struct forms *forms;
+    const struct cpuid_model *model;
     const uint8_t *base; /* AREA_SIZE */
     uint64_t seed;
     uint64_t foreign_xcr0; /* bits of the host's XCR0 that the guest's has not */

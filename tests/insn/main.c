@@ -308,7 +308,7 @@ int main(int argc, char **argv)
     }
     rng_init(&r, x.opt.seed, ~0ull);
     value_area(&r, x.base);
-    x.gen = (struct gen){.forms = &x.forms, .base = x.base, .seed = x.opt.seed};
+    x.gen = (struct gen){.forms = &x.forms, .model = &x.model, .base = x.base, .seed = x.opt.seed};
     x.gen.fsgsbase = native_has_fsgsbase();
     x.gen.foreign_xcr0 = native_xcr0() & ~x.model.xcr0_mask;
     x.gen.misaligned_mode = misaligned_sse(&x.model);

@@ -37,7 +37,7 @@ static inline uint64_t case_linear(const struct icase *k)
 }
 /* The instruction and, behind it, a jump that leads out of the case natively. Both sides have it in their
  * code pages, since a case may read them. Returns the length. */
-#define CASE_CODE (15 + 8)
+#define CASE_CODE (CASE_BYTES + 8)
 unsigned case_code(const struct icase *k, uint8_t code[CASE_CODE]);
 /* Length of that jump. */
 static inline unsigned case_exit_len(unsigned bits)

@@ -268,7 +268,8 @@ OP(store_env)
     unsigned env = in->osz == 4 ? ENV32 : ENV32 / 2, len = env + (in->imm ? REGISTERS : 0);
     uint8_t host[ENV32 + REGISTERS], image[ENV32 + REGISTERS];
     uint64_t lin;
-    if (!switched_on(v) || !fp_area(v, in, len, ACC_WRITE, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
+    if (!switched_on(v) || !insn_address(v, in, in->osz, ACC_WRITE, &lin) ||
+        !fp_alignment(v, lin, in->osz - 1u) || !fp_area(v, in, len, ACC_WRITE, &lin) ||
         !fp_probe_area(v, lin, len, in->osz, ACC_WRITE))
         return insn_fault(v, in);
     struct pointers p = pointers_of(v);
@@ -292,8 +293,9 @@ OP(load_env)
     struct pointers p;
     if (!fp_usable(v, UNIT_X87))
         return fp_unusable(v, in, UNIT_X87);
-    if (!fp_area(v, in, len, ACC_READ, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
-        !fp_probe_area(v, lin, len, in->osz, ACC_READ) || !fp_read(v, lin, image, len))
+    if (!insn_address(v, in, in->osz, ACC_READ, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
+        !fp_area(v, in, len, ACC_READ, &lin) || !fp_probe_area(v, lin, len, in->osz, ACC_READ) ||
+        !fp_read(v, lin, image, len))
         return insn_fault(v, in);
     env_from_guest(v, host, image, in->osz == 4, &p, fp_selectors(v));
     memcpy(host + ENV32, image + env, len - env);
