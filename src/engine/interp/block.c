@@ -185,7 +185,7 @@ static bool decode_one(struct interp *v, const uint8_t *bytes, size_t avail, str
     case X86_TRUNCATED: return false;
     case X86_INVALID:
         in->fn = op_undefined;
-        in->len = 1;
+        in->len = (uint8_t)MIN(avail, (size_t)X86_MAX_INSN); /* what was looked at */
         return true;
     case X86_TOO_LONG:
         in->fn = op_too_long;

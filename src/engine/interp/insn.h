@@ -344,6 +344,8 @@ bool stack_pop(struct interp *v, uint64_t *val, unsigned size);
 bool stack_load(struct interp *v, uint64_t lin, void *buf, unsigned size);
 /* Read at SP + skip without popping; move SP by n (wrapping as its size says). */
 bool stack_peek(struct interp *v, int64_t skip, uint64_t *val, unsigned size);
+/* Could a value of that size be pushed? False: cpu->fault. */
+bool stack_can_push(struct interp *v, unsigned size);
 void stack_move(struct interp *v, int64_t n);
 
 /* The common forms in line: 8 bytes in 64-bit mode. */
