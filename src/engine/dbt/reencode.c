@@ -72,6 +72,7 @@ struct copy {
     bool memory;
     bool byte_low; /* SPL, BPL, SIL or DIL: a REX prefix must be there */
     bool high;     /* AH, CH, DH or BH: none may be */
+    bool may_keep; /* the destination may stay as it was: BSF and BSR of zero */
     struct {
         uint8_t guest, host;
         bool load, store;
@@ -92,7 +93,7 @@ static bool place(struct copy *c, const ZydisDecodedOperand *op, struct gpr g, u
     }
     if (*host == H_NONE) {
         const bool written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-        const bool part = op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE);
+        const bool part = op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) || c->may_keep;
         const bool load = (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ) || part;
         unsigned i = 0;
         while (i < c->nmoved && c->moved[i].guest != g.number)
@@ -115,6 +116,7 @@ static bool place(struct copy *c, const ZydisDecodedOperand *op, struct gpr g, u
 
 static bool operands(const struct x86_decoded *d, struct copy *c)
 {
+    c->may_keep = d->i.mnemonic == ZYDIS_MNEMONIC_BSF || d->i.mnemonic == ZYDIS_MNEMONIC_BSR;
     for (unsigned i = 0; i < d->i.operand_count; i++) {
         const ZydisDecodedOperand *op = &d->op[i];
         uint8_t host;
@@ -304,7 +306,7 @@ void tr_lea(struct tr *t)
     const unsigned size = d->i.operand_width / 8, g = guest_gpr(d->op[0].reg.value);
     const unsigned cut = d->i.address_width == 32 ? OP32 : size;
     uint8_t to = host_reg(g);
-    if (to != H_NONE && cut == size) {
+    if (to != H_NONE && cut == size && size != OP16) {
         tr_effective(t, &d->op[1].mem, size, to);
         return;
     }

@@ -74,6 +74,12 @@ uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index)
 
 /* ---- the loop ---- */
 
+/* Not: what spans two pages, other modes than 64-bit, checked accesses. */
+static bool translatable(const struct interp *v, const struct block *b)
+{
+    return b->gpa && is64(v) && !(v->mode & MODE_CHECKED);
+}
+
 static uint32_t enter(struct dbt_vcpu *d, const struct block *b)
 {
     uint32_t (*go)(struct dbt_vcpu *, const void *);
@@ -95,7 +101,7 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         v->faulted = true;
         return 0;
     }
-    if (b->gpa && is64(v) && v->tlb != v->tlbs[BANK_CHECKED]) {
+    if (translatable(v, b)) {
         if (!b->entry_m && b->heat++ >= heat && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
@@ -126,7 +132,7 @@ enum engine_exit dbt_step(struct engine_vcpu *ev, bool *faulted)
     v->in_step = true;
     struct block *b = v->single || v->c.st.ev.shadow ? NULL : block_find(v, v->c.st.rip);
     v->in_step = false;
-    if (b && b->gpa && is64(v) && (b->entry_m || translate_block(d, b))) {
+    if (b && translatable(v, b) && (b->entry_m || translate_block(d, b))) {
         jump_table_mode(d);
         d->vpage = v->c.st.rip & PAGE_MASK;
         enter(d, b);

@@ -74,6 +74,7 @@ enum {
     MODE_SSE = 16,         /* SSE instructions raise no #NM, #UD or #XM */
     MODE_AVX = 32,         /* nor do those of AVX */
     MODE_RIGHTS_SHIFT = 6, /* TLB bank, two bits */
+    MODE_CHECKED = 256,    /* #AC or data breakpoints: every access goes the slow way */
 };
 
 #define BLOCK_INSNS 32u /* at most, in a block */
