@@ -114,8 +114,9 @@ start_ticker() {
         trap - INT TERM HUP EXIT
         while sleep 1 && [ -d "/proc/$$" ]; do
             last=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tail -n 1 | tr -cd '[:print:]')
+            columns=$(stty size <&8 | cut -d ' ' -f 2)
             line="$tool: $step_words ($(seconds $(($(now_us) - step_since))) s) $last"
-            printf '\r%.*s\033[K' "$(($(tput cols 2>/dev/null || echo 80) - 1))" "$line"
+            printf '\r%.*s\033[K' "$((${columns:-80} - 1))" "$line"
         done
     ) >&8 2>/dev/null 9>&- &
     ticker=$!
