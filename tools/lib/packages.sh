@@ -34,12 +34,13 @@ packages_of() {
 
 # packages_missing PURPOSE...: those that are not installed, one a line.
 packages_missing() {
-    local wanted
+    local wanted there package
     mapfile -t wanted < <(packages_of "$@")
     # dpkg-query fails when it knows nothing of a package: that one is missing like the others.
-    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true; } |
-        awk '$1 == "installed" { there[$2] = 1 }
-             END { for (i = 1; i < ARGC; i++) if (!there[ARGV[i]]) print ARGV[i] }' "${wanted[@]}" 2>/dev/null
+    there=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
+    for package in "${wanted[@]}"; do
+        [[ $'\n'$there$'\n' == *$'\n'"installed $package"$'\n'* ]] || echo "$package"
+    done
 }
 
 # packages_ensure PURPOSE...: a step that installs what is missing, or ends with the command that root would have to run.
