@@ -1,12 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # debian.sh: the steps that get a Debian kernel and make our initramfs; after steps.sh. The callers use `kernel`, `initrd`.
 
-# debian_kernel [--update]: sets `kernel` (the file) and `kernel_folder`.
+# debian_kernel [--update]: sets `kernel` (the file) and `kernel_folder`; status 1 when there is none to be had.
 debian_kernel() {
     local kept
     step_begin "kernel: Debian's cloud kernel"
-    run_child stop "$lib/debian_kernel.py" "$@" >"$scratch/kernel" 2>"$log" </dev/null ||
-        step_fail "no kernel"
+    if ! run_child stop "$lib/debian_kernel.py" "$@" >"$scratch/kernel" 2>"$log" </dev/null; then
+        step_report_failure "no kernel"
+        return 1
+    fi
     kernel_folder=$(cat "$scratch/kernel")
     kernel=$kernel_folder/vmlinuz
     kept="from the cache"

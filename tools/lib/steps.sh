@@ -52,14 +52,14 @@ clean_up() {
 
 end_by_signal() {
     [ $step_open = no ] || say "interrupted"
-    at_signal
+    last_words
     clean_up
     trap - INT TERM HUP EXIT
     kill -s "$caught" $$
 }
 
-# What the caller still has to say when a signal ends it; it may define its own.
-at_signal() {
+# What the caller still has to say when a signal or a failed step ends it; it may define its own.
+last_words() {
     :
 }
 
@@ -82,10 +82,9 @@ run_child() {
     caught=''
     case $kind in
     # A session of its own: the terminal's signals do not reach it.
-    finish) setsid --wait "$@" 8>&- & ;;
-    # Bash starts children in the background with SIGINT ignored, which is not what a machine expects.
-    machine) env --default-signal=INT,QUIT "$@" <&0 8>&- & ;;
-    *) "$@" 8>&- & ;;
+    finish) setsid "$@" 8>&- & ;;
+    # Bash starts children in the background with SIGINT ignored, which is not what machines and tests expect.
+    *) env --default-signal=INT,QUIT "$@" <&0 8>&- & ;;
     esac
     child=$! child_kind=$kind
     [ "$kind" = machine ] || start_ticker
@@ -149,13 +148,19 @@ step_skip() {
     say "$*"
 }
 
-# step_fail MEND: says what went wrong, and ends.
-step_fail() {
+# step_report_failure MEND: the step failed, and how.
+step_report_failure() {
     step_open=no
     echo ": failed after $(seconds $(($(now_us) - step_since))) s" >&8
     tail -n 30 "$log" >&8
     say "$*"
     say_full_disks
+}
+
+# step_fail MEND: the same, and the end.
+step_fail() {
+    step_report_failure "$@"
+    last_words
     exit 1
 }
 
