@@ -86,7 +86,7 @@ def measure(name, subjects, runs):
 
 
 def row(words, *cells):
-    print("%-44s%12s%12s%12s%8s" % (words, *cells))
+    print("%-52s%10s%10s%10s%8s" % (words, *cells))
 
 
 def number(value):
