@@ -38,6 +38,10 @@ KEEP = (
     (re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/drivers/input/evdev\.ko"), "evdev.ko"),
 )
 SUMS = "SHA256SUMS"
+# Words of a command that a message can do without.
+OPTION = re.compile(r"-o|[A-Za-z:]+=.*")
+# The package, what is kept of it, and perhaps package lists.
+NEEDED_BYTES = 128 << 20
 
 
 class Failure(Exception):
@@ -91,7 +95,8 @@ def _run(command, **kw):
                          env={**os.environ, "LC_ALL": "C"}, **kw)
     if run.returncode:
         words = [line for line in run.stderr.splitlines() if line.strip()]
-        raise Failure("%s: %s" % (" ".join(command[:2]), words[-1] if words else "status %d" % run.returncode))
+        raise Failure("%s: %s" % (" ".join(w for w in command if not OPTION.fullmatch(w)),
+                                  words[-1] if words else "status %d" % run.returncode))
     return run.stdout
 
 
@@ -198,6 +203,9 @@ def fetch(say):
         # Who holds the lock is alone: these are what killed runs have left.
         for path in glob.glob(os.path.join(glob.escape(root), ".tmp-*")):
             shutil.rmtree(path, ignore_errors=True)
+        if shutil.disk_usage(root).free < NEEDED_BYTES:
+            raise Failure("%s: the disk is full; %d MiB must be free, or set XDG_CACHE_HOME to a folder elsewhere"
+                          % (root, NEEDED_BYTES >> 20))
         with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as tmp:
             return _fetch_locked(tmp, root, say)
 
