@@ -90,9 +90,10 @@ def cached():
     return next((e for e in entries if _whole(e)), None)
 
 
-def _run(command, **kw):
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                         env={**os.environ, "LC_ALL": "C"}, **kw)
+def _run(command, tmp):
+    """The command's output. Its folder, and that of its temporary files, is `tmp`."""
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp,
+                         env={**os.environ, "LC_ALL": "C", "TMPDIR": tmp})
     if run.returncode:
         words = [line for line in run.stderr.splitlines() if line.strip()]
         raise Failure("%s: %s" % (" ".join(w for w in command if not OPTION.fullmatch(w)),
@@ -107,9 +108,9 @@ def _private_lists(folder):
     return ["-o", "Dir::State::lists=" + os.path.join(folder, "lists"), "-o", "Dir::Cache=" + os.path.join(folder, "cache")]
 
 
-def _resolve(options):
+def _resolve(options, tmp):
     """(package, version) that the empty package depends on."""
-    shown = _run(["apt-cache", *options, "show", "--no-all-versions", META_PACKAGE])
+    shown = _run(["apt-cache", *options, "show", "--no-all-versions", META_PACKAGE], tmp)
     m = re.search(r"^Depends:.*?\b(linux-image-\S+)\s+\(=\s*([^)\s]+)\)", shown, re.MULTILINE)
     if not m:
         raise Failure("%s: depends on no kernel of a fixed version" % META_PACKAGE)
@@ -155,12 +156,12 @@ def _lock(root, say):
 
 def _download(tmp, root, say, options, sandbox):
     """The final folder's path, and the package's file in `tmp` unless that folder is there and whole."""
-    package, version = _resolve(options)
+    package, version = _resolve(options, tmp)
     final = os.path.join(root, _entry_name(package, version))
     if _whole(final):
         return final, None
     say("downloading %s %s" % (package, version))
-    _run(["apt-get", *options, *sandbox, "download", "%s=%s" % (package, version)], cwd=tmp)
+    _run(["apt-get", *options, *sandbox, "download", "%s=%s" % (package, version)], tmp)
     debs = glob.glob(os.path.join(glob.escape(tmp), "*.deb"))
     if len(debs) != 1:
         raise Failure("apt-get download %s: left %d packages" % (package, len(debs)))
@@ -176,7 +177,7 @@ def _fetch_locked(tmp, root, say):
     except Failure:
         say("fetching Debian's package lists")
         options = _private_lists(tmp)
-        _run(["apt-get", *options, *sandbox, "update"])
+        _run(["apt-get", *options, *sandbox, "update"], tmp)
         final, deb = _download(tmp, root, say, options, sandbox)
     if deb:
         entry = os.path.join(tmp, "entry")

@@ -39,6 +39,10 @@ steps_start() {
     fi
     log=$scratch/log
     : >"$log" || exit 1
+    # What children that are ended leave goes as well; apt's run as another user.
+    chmod 711 "$scratch"
+    mkdir -m 1777 "$scratch/tmp"
+    export TMPDIR=$scratch/tmp
 }
 
 clean_up() {
