@@ -86,7 +86,7 @@ packages_install() {
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     case ${1-} in
-    -h | --help) sed -n 's/^# \{0,1\}//; 2,7p' "$0" ;;
+    -h | --help) sed -n '2,/^\([^#]\|$\)/s/^# \{0,1\}//p' "$0" ;;
     '') packages_of build run test bench ;;
     *) packages_of "$@" ;;
     esac

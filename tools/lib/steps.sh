@@ -7,6 +7,11 @@
 
 child='' child_kind='' caught='' signals=0 ticker='' step_open=no step_words='' step_since=0
 
+# help_of FILE: the comment at its top.
+help_of() {
+    sed -n '2,/^\([^#]\|$\)/s/^# \{0,1\}//p' "$1"
+}
+
 say() {
     if [ $step_open = yes ]; then
         echo >&8
