@@ -174,8 +174,7 @@ class Counting(Scratch):
         build = os.path.join(self.at, "build")
         log = "".join(json.dumps({"name": n, "result": r, "stdout": out, "duration": 1}) + "\n" for n, r, out in tests)
         self.write("log", log)
-        # What a run before has left is not counted.
-        self.write("build/meson-logs/testlog.json", '{"name": "old", "result": "OK", "duration": 1}\n')
+        os.makedirs(build + "/meson-logs", exist_ok=True)
         self.write("bin/meson", '#!/bin/sh\necho "a word of meson"\ncp "%s/log" "%s/meson-logs/testlog.json"\n%s\n' % (
             self.at, build, status), 0o755)
         os.environ["PATH"] = os.path.join(self.at, "bin") + ":" + self.environment["PATH"]
@@ -203,6 +202,14 @@ class Counting(Scratch):
 
     def test_nothing_ran(self):
         self.assertEqual(self.count([], "exit 0")[:2], ("0 1 0", 1))
+
+    def test_old_log_is_not_counted(self):
+        build = os.path.dirname(self.write("build/meson-logs/testlog.json", '{"name": "old", "result": "OK", "duration": 1}\n'))
+        self.write("bin/meson", "#!/bin/sh\nexit 1\n", 0o755)
+        os.environ["PATH"] = os.path.join(self.at, "bin") + ":" + self.environment["PATH"]
+        call(LIB + "/run_tests.py", "name", os.path.dirname(build), os.path.join(self.at, "counts"))
+        with open(os.path.join(self.at, "counts")) as f:
+            self.assertEqual(f.read(), "0 1 0\n")
 
 
 class Steps(Scratch):
