@@ -13,7 +13,6 @@ static const struct {
     const char *name, *summary, *missing;
 } later[] = {
     {"kvm", "the processor's own virtualization, through /dev/kvm", "not built yet in this version"},
-    {"dbt", "dynamic binary translation", "not built yet in this version"},
 };
 
 const char *engine_later(const char *name)
