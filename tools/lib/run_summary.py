@@ -22,10 +22,11 @@ ENDS = {
 
 
 def summary(stats):
-    text = "the machine %s after %.1f s" % (ENDS.get(stats["end"], stats["end"]), stats["wall_s"])
+    text = "the machine %s after %.1f s; engine %s, %.1f s of processor time" % (
+        ENDS.get(stats["end"], stats["end"]), stats["wall_s"], stats["engine"], stats["cpu_s"])
     if stats["insns"] and stats["cpu_s"]:
-        text += "; engine %s, %.2f billion instructions, %.0f million a second of processor time" % (
-            stats["engine"], stats["insns"] / 1e9, stats["insns"] / stats["cpu_s"] / 1e6)
+        text += ", %.2f billion instructions, %.0f million a second" % (
+            stats["insns"] / 1e9, stats["insns"] / stats["cpu_s"] / 1e6)
     return text
 
 
