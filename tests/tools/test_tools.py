@@ -239,6 +239,11 @@ class Steps(Scratch):
             self.assertEqual((status, out), (-number, "runs\n"))
             self.assertEqual(self.left(), [])
 
+    def test_last_words_go_to_standard_output(self):
+        status, out, _ = self.signalled("last_words() { echo last words >&7; }\necho runs\n"
+                                        "run_child stop sleep 100 >$log", signal.SIGTERM)
+        self.assertEqual((status, out), (-signal.SIGTERM, "runs\nlast words\n"))
+
     def test_child_is_waited_for(self):
         status, out, err = self.signalled(
             "run_child finish bash -c 'echo runs; sleep 0.5; echo finished'; echo not reached", signal.SIGTERM)

@@ -3,7 +3,8 @@
 # reach, a scratch folder that goes whatever happens, and the build.
 #
 # The caller sets `tool` (its name) and `root` (the source tree) and calls steps_start. From then on `scratch` is a folder, `log`
-# a file in it for the output of a step, and file descriptor 8 is standard error, however a call is redirected.
+# a file in it for the output of a step, and file descriptors 7 and 8 are standard output and standard error, however a call
+# is redirected.
 
 child='' child_kind='' caught='' signals=0 ticker='' step_open=no step_words='' step_since=0
 
@@ -32,7 +33,7 @@ seconds() {
 }
 
 steps_start() {
-    exec 8>&2
+    exec 7>&1 8>&2
     trap 'on_signal INT' INT
     trap 'on_signal TERM' TERM
     trap 'on_signal HUP' HUP
@@ -91,9 +92,9 @@ run_child() {
     caught=''
     case $kind in
     # A session of its own: the terminal's signals do not reach it.
-    finish) setsid "$@" 8>&- & ;;
+    finish) setsid "$@" 7>&- 8>&- & ;;
     # Bash starts children in the background with SIGINT ignored, which is not what machines and tests expect.
-    *) env --default-signal=INT,QUIT "$@" <&0 8>&- & ;;
+    *) env --default-signal=INT,QUIT "$@" <&0 7>&- 8>&- & ;;
     esac
     child=$! child_kind=$kind
     [ "$kind" = machine ] || start_ticker
@@ -126,7 +127,7 @@ start_ticker() {
             line="$tool: $step_words ($(seconds $(($(now_us) - step_since))) s) $last"
             printf '\r%.*s\033[K' "$((${columns:-80} - 1))" "$line"
         done
-    ) >&8 2>/dev/null 9>&- &
+    ) >&8 2>/dev/null 7>&- 9>&- &
     ticker=$!
 }
 
