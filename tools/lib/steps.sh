@@ -207,8 +207,9 @@ unlock_folder() {
 
 # build_ready FOLDER: configured, whole, and for this tree (a copied clone carries the configuration of the first).
 build_ready() {
-    [ -f "$1/build.ninja" ] && [ -f "$1/meson-info/meson-info.json" ] &&
-        grep -qF "\"source\": \"$root\"" "$1/meson-info/meson-info.json"
+    [ -f "$1/build.ninja" ] && python3 -c 'import json, sys
+sys.exit(json.load(open(sys.argv[1]))["directories"]["source"] != sys.argv[2])' \
+        "$1/meson-info/meson-info.json" "$root" 2>/dev/null
 }
 
 # build FOLDER MESON-OPTIONS -- NINJA-ARGUMENTS: configure once, then build, output to the log. The folder is locked
