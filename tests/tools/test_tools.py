@@ -203,6 +203,11 @@ class Counting(Scratch):
     def test_nothing_ran(self):
         self.assertEqual(self.count([], "exit 0")[:2], ("0 1 0", 1))
 
+    def test_orphans_are_ended(self):
+        counts, _, out = self.count([("s / a", "OK", "")], "setsid sleep 1000 >/dev/null 2>&1 & exit 0")
+        self.assertEqual(counts, "1 0 0")
+        self.assertIn("left running by a test, and ended: ", out)
+
     def test_old_log_is_not_counted(self):
         build = os.path.dirname(self.write("build/meson-logs/testlog.json", '{"name": "old", "result": "OK", "duration": 1}\n'))
         self.write("bin/meson", "#!/bin/sh\nexit 1\n", 0o755)

@@ -8,6 +8,7 @@ when nothing failed. A failure of Meson itself counts as a failed test.
 """
 
 import collections
+import ctypes
 import json
 import os
 import re
@@ -22,6 +23,7 @@ RESULT = re.compile(r"^ *(\d+)/(\d+) (?:\S+:)?(.+?) +(OK|EXPECTEDFAIL|SKIP|FAIL|
 REASONS = (re.compile(r"# SKIP:? *(.+)$", re.MULTILINE | re.IGNORECASE), re.compile(r"^SKIP [^:]+: *(.+)$", re.MULTILINE))
 SHOWN_LINES = 60
 SAY_EVERY_S = 10
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 class Progress:
@@ -73,6 +75,23 @@ def run_meson(build, options, progress):
                 print("%s: %s" % (m.group(4), m.group(3)), flush=True)
     progress.clear()
     return meson.returncode, "".join(said)
+
+
+def end_orphans():
+    """Ends what tests have left running, and says what it was; processes without a parent have become our children."""
+    while True:
+        with open("/proc/self/task/%d/children" % os.getpid()) as f:
+            children = f.read().split()
+        if not children:
+            return
+        for pid in children:
+            with open("/proc/%s/cmdline" % pid, errors="replace") as f:
+                command = f.read().replace("\0", " ").strip()
+            # Without a command line it has ended already.
+            if command:
+                print("left running by a test, and ended: %s" % command)
+                os.kill(int(pid), signal.SIGKILL)
+            os.waitpid(int(pid), 0)
 
 
 def read_log(path):
@@ -132,7 +151,9 @@ def main():
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     status, said = run_meson(build, sys.argv[4:], Progress(name))
+    end_orphans()
     tests = read_log(log)
     skipped = [t for t in tests if t["result"] == "SKIP"]
     failed = [t for t in tests if t["result"] not in PASSED | {"SKIP"}]
