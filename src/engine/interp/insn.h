@@ -57,6 +57,8 @@ struct block {
     uint32_t entry_m, entry_h, stale_code;
     uint32_t links;      /* jumps of other blocks to it */
     uint32_t heat;       /* how often it was interpreted */
+    uint64_t vpage;      /* at which supervisor code was translated */
+    uint8_t rebound;     /* how often it was translated for another page */
     uint16_t crossings;  /* checks that failed because they span two pages */
     bool unmerged;       /* each access has a check of its own */
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
@@ -133,6 +135,7 @@ struct interp {
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
     bool alone;        /* no handler goes on to another block */
+    bool fetch_global; /* the page of the last tlb_fetch is global */
     bool translates;   /* modes are told apart as translated code needs it */
     bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */

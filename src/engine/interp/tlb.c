@@ -363,6 +363,7 @@ bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa)
     if (!t)
         return false;
     *gpa = t->t.page + (lin & ~PAGE_MASK);
+    v->fetch_global = t->t.global;
     return true;
 }
 
