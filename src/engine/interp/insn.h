@@ -115,7 +115,11 @@ struct interp {
     uint64_t key;          /* of jump-cache entries: TLB generation, rights, mode */
     struct tlb_entry *tlb; /* bank in use */
     struct wr_pending wr;
-    uint64_t insns;    /* retired before the current block was entered */
+    uint64_t insns;  /* retired before the current block was entered */
+    uint64_t faults; /* instructions that raised a fault instead */
+    /* interp_run_limited: where insns + faults is to stop, and handlers that may be called until then. */
+    bool limited;
+    uint64_t stop_at, calls_left;
     bool faulted;      /* a handler left with cpu->fault to be delivered */
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */

@@ -3,6 +3,7 @@
  * one instruction at a time where single steps, breakpoints or interrupt shadows ask for it.
  */
 #include "engine/interp/run.h"
+#include "engine/interp/block.h"
 #include "engine/interp/insn.h"
 
 /* ---- leaving handlers ---- */
@@ -146,6 +147,37 @@ void run_one(struct interp *v)
 
 /* ---- the loop ---- */
 
+/*
+ * Handlers from `in` on. With a limit the run stops at it, wherever in a block that is, and as soon as
+ * something is pending; a repeated string instruction stops after each stretch.
+ */
+static void run_handlers(struct interp *v, const struct insn *in)
+{
+    if (LIKELY(!v->limited)) {
+        while (in)
+            in = in->fn(v, in);
+        return;
+    }
+    while (in) {
+        uint64_t done = (uint64_t)(in - v->blk->insns);
+        if (!block_is_end(in) && (v->insns + done + v->faults >= v->stop_at || !v->calls_left ||
+                                  atomic_load_explicit(&v->c.poll, memory_order_relaxed))) {
+            v->insns += done;
+            v->c.st.rip = this_rip(v, in);
+            return;
+        }
+        if (in->flags & (IN_REP | IN_REPNE))
+            cpu_recheck(&v->c);
+        v->calls_left--;
+        in = in->fn(v, in);
+    }
+}
+
+static bool limit_reached(const struct interp *v)
+{
+    return v->limited && (v->insns + v->faults >= v->stop_at || !v->calls_left);
+}
+
 static bool at_breakpoint(const struct interp *v)
 {
     const struct x86_state *s = &v->c.st;
@@ -167,6 +199,7 @@ enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
         enum cpu_result r = CPU_GO_ON;
         if (v->faulted) {
             v->faulted = false;
+            v->faults++;
             r = cpu_deliver_fault(c);
             interp_mode_changed(c);
         }
@@ -175,6 +208,7 @@ enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
             if (atomic_exchange(&c->kicked, false))
                 return EXIT_KICK;
             v->events++;
+            v->calls_left -= v->calls_left > 0;
             r = cpu_events(c);
             interp_mode_changed(c);
         }
@@ -184,17 +218,22 @@ enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
             v->halts++;
             return EXIT_HALT;
         }
+        if (limit_reached(v))
+            return EXIT_KICK;
         if (v->single || c->st.ev.shadow) {
+            /* One event may have come behind another, as an NMI behind a debug trap; no instruction is
+             * between. */
+            if (!c->st.ev.shadow && atomic_load_explicit(&c->poll, memory_order_relaxed))
+                continue;
             if (!first && at_breakpoint(v))
                 return EXIT_DEBUG;
+            v->calls_left -= v->calls_left > 0;
             run_one(v);
             if (v->stepping && !v->faulted)
                 return EXIT_DEBUG;
             continue;
         }
         /* insn_goto_slow leaves at once when something is pending. */
-        const struct insn *in = insn_goto_slow(v, c->st.rip);
-        while (in)
-            in = in->fn(v, in);
+        run_handlers(v, insn_goto_slow(v, c->st.rip));
     }
 }
