@@ -177,7 +177,8 @@ static bool decode_one(struct interp *v, const uint8_t *bytes, size_t avail, str
     case X86_TRUNCATED: return false;
     case X86_INVALID:
         in->fn = op_undefined;
-        in->len = 1;
+        /* A change of any byte that the decoder may have looked at can make it valid. */
+        in->len = (uint8_t)MIN(avail, (size_t)X86_MAX_INSN);
         return true;
     case X86_TOO_LONG:
         in->fn = op_too_long;
