@@ -29,7 +29,7 @@ struct rig {
     struct engine_vcpu *vcpu;
     struct cpu *cpu;
     pthread_mutex_t lock; /* the device's */
-    uint64_t accesses;    /* of the device so far: its registers change with it */
+    uint64_t writes;      /* to the device so far */
     uint8_t extint_vector;
 };
 

@@ -213,26 +213,21 @@ static void patch(struct rig *r, const struct stage_header *h, struct cursor *in
     }
 }
 
-static void load_bytes(struct rig *r, gpa_t gpa, const uint8_t *bytes, size_t n)
-{
-    mem_load(r->mem, gpa, bytes, n);
-}
-
 void stage_set(struct rig *r, const struct stage_header *h, struct cursor in)
 {
     gpa_t code = (h->options & STAGE_ROM ? STAGE_CODE_ROM : STAGE_CODE) + (h->at ? PAGE_SIZE - h->at : 0);
     stage_descriptors(r, h);
     stage_pages(r, h);
-    patch(r, h, &in);
-    size_t n = MIN(left(&in), (size_t)MIN(h->code, STAGE_CODE_MAX));
-    load_bytes(r, code, in.at, n);
-    in.at += n;
-    load_bytes(r, STAGE_DATA, in.at, MIN(left(&in), 3 * PAGE_SIZE));
-
     control_registers(r, h);
-    segments(r, h);
+    segments(r, h); /* before the tables are patched: what is loaded first must be possible */
     general(r, h);
     fpu(r, h);
+
+    patch(r, h, &in);
+    size_t n = MIN(left(&in), (size_t)MIN(h->code, STAGE_CODE_MAX));
+    mem_load(r->mem, code, in.at, n);
+    in.at += n;
+    mem_load(r->mem, STAGE_DATA, in.at, MIN(left(&in), 3 * PAGE_SIZE));
     if (h->options & STAGE_MASKED)
         lapic_reset(r->cpu->apic, false);
     cpu_state_loaded(r->cpu);
