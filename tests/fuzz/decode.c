@@ -4,6 +4,7 @@
  *
  * An input is a byte that gives code size and place, and the bytes of code.
  */
+#include "check.h"
 #include "fuzz.h"
 #include "rig.h"
 
@@ -85,6 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct block *b = block_find(v, rip);
         rip += b ? check_block(b) : 1;
     }
-    check_tlb(rig);
+    check_tlb(rig->cpu);
     return 0;
 }

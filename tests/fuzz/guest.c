@@ -6,6 +6,7 @@
  * are looked at. Every other input runs on a second machine by single steps as well: both must agree to the
  * bit.
  */
+#include "check.h"
 #include "stage.h"
 
 #include "engine/interp/insn.h"
@@ -156,8 +157,8 @@ static bool follow(struct rig *r, uint64_t done, enum engine_exit why)
 /* May the input go on after this? */
 static bool look(const struct rig *r, enum engine_exit why)
 {
-    check_state(r);
-    check_tlb(r);
+    check_state(r->cpu);
+    check_tlb(r->cpu);
     FUZZ_CHECK(why != EXIT_ERROR, "the engine gave up");
     return why != EXIT_SHUTDOWN;
 }

@@ -4,6 +4,7 @@
  * An input is a byte that says how time passes, and the protected-mode part of a 64-bit kernel, which is
  * started as the Linux boot protocol has it. The bare-metal test images are where it begins from.
  */
+#include "check.h"
 #include "fuzz.h"
 #include "pc_rig.h"
 
@@ -60,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         enum engine_exit why = interp_run_limited(rig.vcpu, CHUNK, &done, &info);
         FUZZ_CHECK(why == EXIT_KICK || why == EXIT_HALT || why == EXIT_SHUTDOWN, "%s",
                    engine_exit_names[why]);
+        check_state(rig.cpu);
+        check_tlb(rig.cpu);
         if (why == EXIT_SHUTDOWN || pc_rig_event(&rig) != PC_NOTHING)
             break;
         idle = done ? 0 : idle + 1;

@@ -40,12 +40,4 @@ void rig_reset(struct rig *r);
 /* NMI by message, as an interrupt of `vector`, or INIT. */
 void rig_msi(struct rig *r, unsigned delivery, uint8_t vector);
 
-/*
- * What must hold between any two runs, whatever the guest did: the register state is one that a processor can
- * be in (state_check.c), and each direct entry of the software TLB leads into a page of guest memory that may
- * be accessed so (tlb_check.c).
- */
-void check_state(const struct rig *r);
-void check_tlb(const struct rig *r);
-
 #endif

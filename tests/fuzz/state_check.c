@@ -1,8 +1,10 @@
 /*
  * state_check.c: is the register state one that a processor can be in?
  */
+#include "check.h"
 #include "fuzz.h"
-#include "rig.h"
+
+#include "cpu/cpuid.h"
 
 #define CHECK(cond, value) FUZZ_CHECK(cond, "0x%llx", (unsigned long long)(value))
 
@@ -88,10 +90,10 @@ static void check_msrs(const struct x86_state *s)
     }
 }
 
-void check_state(const struct rig *r)
+void check_state(const struct cpu *c)
 {
-    const struct x86_state *s = &r->cpu->st;
-    check_control(s, &r->model);
+    const struct x86_state *s = &c->st;
+    check_control(s, c->cpuid);
     check_flags(s);
     check_segments(s);
     check_debug(s);
