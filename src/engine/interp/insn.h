@@ -208,6 +208,8 @@ const struct insn *insn_gp0(struct interp *v, const struct insn *in);
 /* The instruction is done, st.rip is set (by cpu/): find the next block, or leave when something is pending.
  */
 const struct insn *insn_continue(struct interp *v, const struct insn *in);
+/* A single-step trap is due at the end of this instruction. */
+void step_trap(struct interp *v);
 /* The instruction is done; go on at `rip` (masked already) through the jump cache. */
 const struct insn *insn_goto_slow(struct interp *v, uint64_t rip);
 /* Done; the mode may have changed or an event be pending: set st.rip and leave for the run loop. */

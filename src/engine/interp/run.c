@@ -109,6 +109,14 @@ static bool exec_breakpoint(struct interp *v)
     return true;
 }
 
+void step_trap(struct interp *v)
+{
+    struct x86_events *ev = &v->c.st.ev;
+    ev->debug_pending = true;
+    ev->dr6_pending |= DR6_BS;
+    cpu_recheck(&v->c);
+}
+
 void run_one(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
@@ -138,11 +146,8 @@ void run_one(struct interp *v)
         return;
     if (v->tf_at_end)
         tf = s->rflags & FL_TF;
-    if (tf && !v->no_trap) {
-        s->ev.debug_pending = true;
-        s->ev.dr6_pending |= DR6_BS;
-        cpu_recheck(&v->c);
-    }
+    if (tf && !v->no_trap)
+        step_trap(v);
 }
 
 /* ---- the loop ---- */
