@@ -4,7 +4,7 @@
  *
  * usage: fuzz-seeds guest|decode FOLDER
  */
-#include "../insn/forms.h"
+#include "insn/forms.h"
 #include "stage.h"
 
 #include <stdio.h>
