@@ -224,7 +224,7 @@ void stage_set(struct rig *r, const struct stage_header *h, struct cursor in)
     fpu(r, h);
 
     patch(r, h, &in);
-    size_t n = MIN(left(&in), (size_t)MIN(h->code, STAGE_CODE_MAX));
+    size_t n = MIN(left(&in), (size_t)(h->code ? MIN(h->code, STAGE_CODE_MAX) : STAGE_CODE_MAX));
     mem_load(r->mem, code, in.at, n);
     in.at += n;
     mem_load(r->mem, STAGE_DATA, in.at, MIN(left(&in), 3 * PAGE_SIZE));

@@ -58,7 +58,7 @@ struct __attribute__((packed)) stage_header {
     uint32_t mxcsr;
     uint8_t segs[4];   /* data segments: low 5 bits a descriptor, high 3 bits which register */
     uint8_t events[8]; /* what happens between two chunks: see guest.c */
-    uint16_t code;     /* bytes, at most STAGE_CODE_MAX */
+    uint16_t code;     /* bytes, at most STAGE_CODE_MAX; 0: all there are */
 };
 enum { STAGE_CODE_MAX = 2048 };
 
