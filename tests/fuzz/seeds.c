@@ -137,7 +137,7 @@ static void write_devices(void)
 static void write_forms(bool guest, unsigned code_bits, const struct cpuid_model *m)
 {
     struct forms f = {0};
-    forms_find(&f, m, code_bits);
+    forms_find(&f, m, m->vendor == CPU_AMD, code_bits);
     for (unsigned n = 0; n < f.count; n++) {
         uint8_t code[PER_FORM_MAX + 1];
         unsigned len = form_bytes(&f, &f.form[n], code);
