@@ -117,7 +117,7 @@ struct fp_selectors {
 };
 static inline struct fp_selectors *fp_selectors(struct interp *v)
 {
-    return (struct fp_selectors *)(v->c.st.fpu.fx.unused + 464 - 160);
+    return (struct fp_selectors *)(v->c.st.fpu.fx.unused + (464 - 160));
 }
 
 /* ---- memory operands ---- */

@@ -130,7 +130,11 @@ struct interp {
     uint64_t key;          /* of jump-cache entries: TLB generation, rights, mode */
     struct tlb_entry *tlb; /* bank in use */
     struct wr_pending wr;
-    uint64_t insns;    /* retired before the current block was entered */
+    uint64_t insns;  /* retired before the current block was entered */
+    uint64_t faults; /* instructions that raised a fault instead */
+    /* interp_run_limited: where insns + faults is to stop, and handlers that may be called until then. */
+    bool limited;
+    uint64_t stop_at, calls_left;
     bool faulted;      /* a handler left with cpu->fault to be delivered */
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
@@ -230,6 +234,8 @@ const struct insn *insn_gp0(struct interp *v, const struct insn *in);
 /* The instruction is done, st.rip is set (by cpu/): find the next block, or leave when something is pending.
  */
 const struct insn *insn_continue(struct interp *v, const struct insn *in);
+/* A single-step trap is due at the end of this instruction. */
+void step_trap(struct interp *v);
 /* The instruction is done; go on at `rip` (masked already) through the jump cache. */
 const struct insn *insn_goto_slow(struct interp *v, uint64_t rip);
 /* Done; the mode may have changed or an event be pending: set st.rip and leave for the run loop. */

@@ -3,6 +3,7 @@
  * one instruction at a time where single steps, breakpoints or interrupt shadows ask for it.
  */
 #include "engine/interp/run.h"
+#include "engine/interp/block.h"
 #include "engine/interp/insn.h"
 
 /* ---- leaving handlers ---- */
@@ -121,6 +122,14 @@ static bool exec_breakpoint(struct interp *v)
     return true;
 }
 
+void step_trap(struct interp *v)
+{
+    struct x86_events *ev = &v->c.st.ev;
+    ev->debug_pending = true;
+    ev->dr6_pending |= DR6_BS;
+    cpu_recheck(&v->c);
+}
+
 void run_one(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
@@ -150,14 +159,42 @@ void run_one(struct interp *v)
         return;
     if (v->tf_at_end)
         tf = s->rflags & FL_TF;
-    if (tf && !v->no_trap) {
-        s->ev.debug_pending = true;
-        s->ev.dr6_pending |= DR6_BS;
-        cpu_recheck(&v->c);
-    }
+    if (tf && !v->no_trap)
+        step_trap(v);
 }
 
 /* ---- the loop ---- */
+
+/*
+ * Handlers from `in` on. With a limit the run stops at it, wherever in a block that is, and as soon as
+ * something is pending; a repeated string instruction stops after each stretch.
+ */
+static void run_handlers(struct interp *v, const struct insn *in)
+{
+    if (LIKELY(!v->limited)) {
+        while (in)
+            in = in->fn(v, in);
+        return;
+    }
+    while (in) {
+        uint64_t done = (uint64_t)(in - v->blk->insns);
+        if (!block_is_end(in) && (v->insns + done + v->faults >= v->stop_at || !v->calls_left ||
+                                  atomic_load_explicit(&v->c.poll, memory_order_relaxed))) {
+            v->insns += done;
+            v->c.st.rip = this_rip(v, in);
+            return;
+        }
+        if (in->flags & (IN_REP | IN_REPNE))
+            cpu_recheck(&v->c);
+        v->calls_left--;
+        in = in->fn(v, in);
+    }
+}
+
+static bool limit_reached(const struct interp *v)
+{
+    return v->limited && (v->insns + v->faults >= v->stop_at || !v->calls_left);
+}
 
 static bool at_breakpoint(const struct interp *v)
 {
@@ -176,32 +213,45 @@ void run_start(struct interp *v)
         cpu_recheck(&v->c); /* cpu_events says whether it goes on */
 }
 
-enum run_step run_between(struct interp *v, enum engine_exit *exit)
+/* Fault and event, once each. Events may come one behind another, as an NMI behind a debug trap: true. */
+static bool take_pending(struct interp *v, enum cpu_result *r, enum run_step *step, bool *kicked)
 {
     struct cpu *c = &v->c;
-    enum cpu_result r = CPU_GO_ON;
-    enum run_step step = STEP_NOTHING;
+    *r = CPU_GO_ON;
     if (v->faulted) {
         v->faulted = false;
-        r = cpu_deliver_fault(c);
+        v->faults++;
+        *r = cpu_deliver_fault(c);
         interp_mode_changed(c);
-        step = STEP_CHANGED;
+        *step = STEP_CHANGED;
     }
     /* Also behind a fault: a handler that faults at once would never be interrupted otherwise. */
-    if (r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
+    if (*r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
         if (atomic_exchange(&c->kicked, false)) {
-            *exit = EXIT_KICK;
-            return STEP_EXIT;
+            *kicked = true;
+            return false;
         }
         v->events++;
-        r = cpu_events(c);
+        v->calls_left -= v->calls_left > 0;
+        *r = cpu_events(c);
         interp_mode_changed(c);
-        step = STEP_CHANGED;
+        *step = STEP_CHANGED;
     }
-    if (r == CPU_GO_ON)
+    return *r == CPU_GO_ON && !c->st.ev.shadow && !limit_reached(v) &&
+           atomic_load_explicit(&c->poll, memory_order_relaxed);
+}
+
+enum run_step run_between(struct interp *v, enum engine_exit *exit)
+{
+    enum cpu_result r;
+    enum run_step step = STEP_NOTHING;
+    bool kicked = false;
+    while (take_pending(v, &r, &step, &kicked))
+        ;
+    if (r == CPU_GO_ON && !kicked && !limit_reached(v))
         return step;
     v->halts += r == CPU_HALT;
-    *exit = r == CPU_HALT ? EXIT_HALT : EXIT_SHUTDOWN;
+    *exit = r == CPU_HALT ? EXIT_HALT : r == CPU_SHUTDOWN ? EXIT_SHUTDOWN : EXIT_KICK;
     return STEP_EXIT;
 }
 
@@ -209,6 +259,7 @@ bool run_single(struct interp *v, bool first)
 {
     if (!first && at_breakpoint(v))
         return true;
+    v->calls_left -= v->calls_left > 0;
     run_one(v);
     return v->stepping && !v->faulted;
 }
@@ -226,8 +277,6 @@ enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
             continue;
         }
         /* insn_goto_slow leaves at once when something is pending. */
-        const struct insn *in = insn_goto_slow(v, v->c.st.rip);
-        while (in)
-            in = in->fn(v, in);
+        run_handlers(v, insn_goto_slow(v, v->c.st.rip));
     }
 }
