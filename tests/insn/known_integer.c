@@ -136,6 +136,8 @@ const struct known known_integer[] = {
     {"ud2", "0f 0b", 64, "", "fault=6", "SDM 2D UD"},
     {"clzero", "0f 01 fc", 64, "rax=30010110 mem=0102", "mem=0000", "APM 3 CLZERO: the whole line"},
     {"daa", "27", 32, "rax=ae", "rax=14 cf=1 af=1", "SDM 2A DAA: 79 + 35"},
+    {"daa", "27", 32, "rax=9a", "rax=0 cf=1 af=1 zf=1 pf=1", "SDM 2A DAA: 9a is above 99"},
+    {"daa", "27", 32, "rax=99", "rax=99 cf=0 af=0 sf=1", "SDM 2A DAA"},
     {"das", "2f", 32, "rax=ee af=1", "rax=88 cf=1 af=1 sf=1", "SDM 2A DAS: 35 - 47"},
     {"aaa", "37", 32, "rax=f", "rax=105 cf=1 af=1", "SDM 2A AAA"},
     {"aaa", "37", 32, "rax=5 cf=1", "rax=5 cf=0 af=0", "SDM 2A AAA"},
