@@ -3,6 +3,7 @@
  */
 #include "guest.h"
 
+#include "engine/dbt/dbt.h"
 #include "engine/interp/interp.h"
 #include "mode.h"
 #include <stdlib.h>
@@ -19,7 +20,19 @@
 #define RAM_SIZE MIB(2)
 #define TSS_VA   0xffff800000000000ull /* the system's half: not reached by a case */
 
+/* An engine that can run one instruction at a time. */
+struct stepper {
+    const struct engine_ops *ops;
+    struct cpu *(*cpu)(struct engine_vcpu *v);
+    enum engine_exit (*step)(struct engine_vcpu *v, bool *faulted);
+};
+static const struct stepper steppers[] = {
+    {&interp_engine, interp_cpu, interp_step},
+    {&dbt_engine, dbt_cpu, dbt_step},
+};
+
 struct guest {
+    const struct stepper *by;
     struct mem *mem;
     struct bus *bus;
     struct clock *clock;
@@ -86,14 +99,23 @@ static void start_state(struct guest *g)
     cpu_state_loaded(g->cpu);
 }
 
-struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct err *e)
+struct guest *guest_new(const char *engine, const struct cpuid_model *m, const uint8_t *base, struct err *e)
 {
+    const struct stepper *by = NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(steppers); i++)
+        if (!strcmp(steppers[i].ops->name, engine))
+            by = &steppers[i];
+    if (!by) {
+        err_config(e, "--engine: '%s' is none; use interp or dbt", engine);
+        return NULL;
+    }
     struct guest *g = aligned_alloc(64, align_up(sizeof(*g), 64));
     if (!g) {
         err_host(e, "no memory for the guest");
         return NULL;
     }
     memset(g, 0, sizeof(*g));
+    g->by = by;
     g->model = *m;
     g->base = base;
     g->mem = mem_new();
@@ -105,13 +127,15 @@ struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct
     }
     const struct engine_config cfg = {
         .mem = g->mem, .bus = g->bus, .clock = g->clock, .cpuid = &g->model, .cpus = 1};
-    g->engine = interp_engine.open(&cfg, e);
-    g->vcpu = g->engine ? interp_engine.vcpu_create(g->engine, 0, e) : NULL;
+    g->engine = by->ops->open(&cfg, e);
+    g->vcpu = g->engine ? by->ops->vcpu_create(g->engine, 0, e) : NULL;
     if (!g->vcpu) {
         guest_free(g);
         return NULL;
     }
-    g->cpu = interp_cpu(g->vcpu);
+    g->cpu = by->cpu(g->vcpu);
+    if (by->ops == &dbt_engine)
+        dbt_bind(g->vcpu);
     g->area = (uint8_t *)mem_ptr(g->mem, GPA_DATA, AREA_SIZE);
     memcpy(g->area, base, AREA_SIZE);
     memcpy(g->before, base, DATA_SIZE);
@@ -124,9 +148,9 @@ struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct
 void guest_free(struct guest *g)
 {
     if (g->vcpu)
-        interp_engine.vcpu_destroy(g->vcpu);
+        g->by->ops->vcpu_destroy(g->vcpu);
     if (g->engine)
-        interp_engine.close(g->engine);
+        g->by->ops->close(g->engine);
     if (g->clock)
         clock_free(g->clock);
     if (g->bus)
@@ -217,14 +241,14 @@ void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
     o->vector = NO_FAULT;
     /* A repeated instruction is one iteration a step. */
     for (unsigned steps = 0; steps < 100000 && !faulted; steps++) {
-        interp_step(g->vcpu, &faulted);
+        g->by->step(g->vcpu, &faulted);
         if (g->cpu->st.rip != k->in.rip)
             break;
     }
     /* A jump out of the code pages faults where it arrives. */
     uint64_t rip = g->cpu->st.rip + mode_base(k, SEG_CS);
     if (!faulted && (rip < CODE_VA || rip >= CODE_VA + CODE_SIZE) && rip != case_linear(k) + k->len)
-        interp_step(g->vcpu, &faulted);
+        g->by->step(g->vcpu, &faulted);
     if (faulted) {
         o->vector = g->cpu->fault.vector;
         o->error = g->cpu->fault.has_error ? g->cpu->fault.error : 0;

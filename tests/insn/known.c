@@ -298,7 +298,7 @@ int main(void)
     cpuid_compose(&model, &cfg);
     c.model = &model;
     x86_decoder_init(&c.decoder, model.vendor == CPU_AMD);
-    c.guest = guest_new(&model, base, &e);
+    c.guest = guest_new("interp", &model, base, &e);
     if (!c.guest) {
         fprintf(stderr, "insn-known: %s\n", e.text);
         return 2;

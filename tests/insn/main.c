@@ -5,6 +5,7 @@
  *   --cases N     how many
  *   --case N      just this one, printed in full
  *   --form REGEX  only forms whose name matches (POSIX extended)
+ *   --engine NAME interp (the default) or dbt
  *   --mode BITS   code size: 64 (the default), 32, 16
  *   --list        every form: run or not and why, who executes it
  *   --forms FILE  check the committed list of forms as well
@@ -34,7 +35,7 @@ struct options {
     uint64_t seed, cases, only;
     bool one, list, verbose;
     unsigned show, each, bits;
-    const char *form, *list_file;
+    const char *engine, *form, *list_file;
     bool write_list;
 };
 
@@ -228,18 +229,12 @@ static int report(struct run *x, double seconds)
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    static const struct option names[] = {{"seed", 1, NULL, 's'},
-                                          {"cases", 1, NULL, 'n'},
-                                          {"case", 1, NULL, 'c'},
-                                          {"form", 1, NULL, 'f'},
-                                          {"mode", 1, NULL, 'm'},
-                                          {"forms", 1, NULL, 'F'},
-                                          {"write-forms", 0, NULL, 'W'},
-                                          {"list", 0, NULL, 'l'},
-                                          {"show", 1, NULL, 'w'},
-                                          {"each", 1, NULL, 'e'},
-                                          {0}};
-    *o = (struct options){.seed = 1, .cases = 300000, .show = 10, .each = 1, .bits = 64};
+    static const struct option names[] = {
+        {"seed", 1, NULL, 's'},  {"cases", 1, NULL, 'n'},       {"case", 1, NULL, 'c'},
+        {"form", 1, NULL, 'f'},  {"mode", 1, NULL, 'm'},        {"engine", 1, NULL, 'E'},
+        {"forms", 1, NULL, 'F'}, {"write-forms", 0, NULL, 'W'}, {"list", 0, NULL, 'l'},
+        {"show", 1, NULL, 'w'},  {"each", 1, NULL, 'e'},        {0}};
+    *o = (struct options){.seed = 1, .cases = 300000, .show = 10, .each = 1, .bits = 64, .engine = "interp"};
     for (int c; (c = getopt_long(argc, argv, "v", names, NULL)) != -1;)
         switch (c) {
         case 's': o->seed = strtoull(optarg, NULL, 0); break;
@@ -249,6 +244,7 @@ static bool parse(struct options *o, int argc, char **argv)
             o->only = strtoull(optarg, NULL, 0);
             o->cases = 1;
             break;
+        case 'E': o->engine = optarg; break;
         case 'f': o->form = optarg; break;
         case 'l': o->list = true; break;
         case 'w': o->show = (unsigned)strtoul(optarg, NULL, 0); break;
@@ -279,7 +275,8 @@ int main(int argc, char **argv)
     struct timespec t0, t1;
     if (!parse(&x.opt, argc, argv)) {
         fprintf(stderr,
-                "usage: insn-silicon [--seed N] [--cases N] [--case N] [--form REGEX] [--mode 64|32|16] "
+                "usage: insn-silicon [--engine interp|dbt] [--seed N] [--cases N] [--case N] [--form REGEX] "
+                "[--mode 64|32|16] "
                 "[--list] [--show N] "
                 "[-v]\n");
         return 2;
@@ -314,7 +311,7 @@ int main(int argc, char **argv)
     x.gen.misaligned_mode = misaligned_sse(&x.model);
     x.gen.amd = x.model.vendor == CPU_AMD;
     x.native = native_new(x.base, x.opt.bits, &e);
-    x.guest = x.native ? guest_new(&x.model, x.base, &e) : NULL;
+    x.guest = x.native ? guest_new(x.opt.engine, &x.model, x.base, &e) : NULL;
     if (!x.guest) {
         fprintf(stderr, "insn-silicon: %s\n", e.text);
         return 2;
