@@ -72,6 +72,7 @@ struct cpu_ops {
 struct cpu_wiring {
     int (*extint_ack)(void *opaque);             /* INTA to the 8259: vector */
     void (*eoi)(void *opaque, uint8_t vector);   /* EOI of a level-triggered vector: IOAPICs */
+    bool (*ferr)(void *opaque, bool level);      /* FERR# of the x87 unit; returns IGNNE# */
     void (*wake)(void *opaque, unsigned cpu_id); /* something is pending: wake a halted vCPU. Any thread */
     void *opaque;
 };

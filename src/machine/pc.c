@@ -14,6 +14,7 @@ enum {
     IRQ_TIMER = 0,
     IRQ_COM1 = 4,
     IRQ_RTC = 8,
+    IRQ_FERR = 13,
     IOAPIC_PIN_TIMER = 2,
     COM1_PORT = 0x3f8,
 };
@@ -49,6 +50,12 @@ static void eoi(void *opaque, uint8_t vector)
 {
     struct pc *pc = opaque;
     ioapic_eoi(&pc->ioapic, vector);
+}
+
+static bool ferr(void *opaque, bool level)
+{
+    struct pc *pc = opaque;
+    return ferr_set(&pc->ferr, level);
 }
 
 static void wake(void *opaque, unsigned id)
@@ -119,6 +126,7 @@ static bool make_processors(struct pc *pc, struct err *e)
         .counted = pc->cfg.counted,
         .extint_ack = extint_ack,
         .eoi = eoi,
+        .ferr = ferr,
         .wake = wake,
         .opaque = pc,
     };
@@ -138,6 +146,7 @@ static void make_devices(struct pc *pc)
 {
     /* interrupt controllers */
     pic_init(&pc->pic, (struct irq_line){.fn = intr, .opaque = pc});
+    ferr_init(&pc->ferr, isa_line(pc, IRQ_FERR));
     ioapic_init(&pc->ioapic, pc->bus);
     bus_set_msi_sink(pc->bus, msi, pc);
 
@@ -171,6 +180,7 @@ static void attach_devices(struct pc *pc)
 {
     struct bus *b = pc->bus;
     pic_attach(&pc->pic, b);
+    ferr_attach(&pc->ferr, b);
     ioapic_attach(&pc->ioapic, b);
     pit_attach(&pc->pit, b);
     rtc_attach(&pc->rtc, b);
@@ -254,6 +264,7 @@ static void free_devices(struct pc *pc)
     rtc_destroy(&pc->rtc);
     pit_destroy(&pc->pit);
     ioapic_destroy(&pc->ioapic);
+    ferr_destroy(&pc->ferr);
     pic_destroy(&pc->pic);
 }
 

@@ -8,6 +8,7 @@
 #include "boot/boot.h"
 #include "dev/chip/acpi_pm.h"
 #include "dev/chip/debug_exit.h"
+#include "dev/chip/ferr.h"
 #include "dev/chip/ioapic.h"
 #include "dev/chip/pic.h"
 #include "dev/chip/pit.h"
@@ -40,6 +41,7 @@ struct pc {
     struct vcpu *vcpu[PC_MAX_CPUS];
 
     struct pic pic;
+    struct ferr ferr;
     struct ioapic ioapic;
     struct pit pit;
     struct rtc rtc;

@@ -128,6 +128,7 @@ static void reset_devices(struct pc *pc)
     rtc_reset(&pc->rtc);
     ioapic_reset(&pc->ioapic);
     pic_reset(&pc->pic);
+    ferr_reset(&pc->ferr);
 }
 
 bool pc_reset(struct pc *pc, struct err *e)

@@ -166,6 +166,8 @@ struct interp {
     unsigned nbreakpoints;
     char error_text[256];
     struct fp_thunks *thunks;
+    bool ferr;                       /* FERR# is asserted */
+    bool ignne;                      /* the instruction in work runs although an x87 exception is pending */
     const struct block_hooks *hooks; /* or NULL */
 };
 
