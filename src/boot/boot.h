@@ -6,7 +6,7 @@
  * else "32-bit boot protocol").
  *
  * Order: layout_init; bzimage_parse; boot_linux_plan, which needs no memory and finds every error of the
- * configuration; then, for each start of the machine (a reset is one), with zeroed or used memory of that
+ * configuration; then, for each start of the machine (a reset is one), with zeroed memory of that
  * layout: boot_linux_load, acpi_install (boot/acpi/acpi.h), and boot_set_state on the first vCPU.
  *
  * No function here keeps a pointer after it returns. Any thread, while no vCPU runs.
