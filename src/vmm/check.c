@@ -75,8 +75,8 @@ bool vm_check(const struct vm_config *cfg, struct vm_checked *out, struct err *e
     *out = (struct vm_checked){0};
     if (!check_cpus(cfg->cpus, e) || !check_timeout(cfg->timeout, e))
         return false;
-    if (!cfg->kernel)
-        return err_config(e, "nothing to start: give --kernel FILE, a Linux bzImage");
+    if (!cfg->kernel && !cfg->firmware)
+        return err_config(e, "nothing to start: give --kernel FILE or --firmware FILE");
     if (!console_parse(&out->console, cfg->serial ? cfg->serial : "stdio", e))
         return false;
     if (cfg->stats && !stats_file_open(&out->stats, cfg->stats, e))

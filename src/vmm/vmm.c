@@ -146,6 +146,17 @@ static void warn_of_memory(uint64_t bytes)
                  (unsigned long long)((uint64_t)pages * (uint64_t)size >> 20));
 }
 
+static struct console *open_debugcon(struct vm *vm, const struct console_events *ce, struct err *e)
+{
+    const struct console_spec file = {.kind = CONSOLE_FILE, .path = vm->cfg->debugcon_file};
+    const struct console_spec nowhere = {.kind = CONSOLE_NULL};
+    if (vm->cfg->dry_run)
+        return console_open(&nowhere, vm->loop, ce, e);
+    if (file.path)
+        return console_open(&file, vm->loop, ce, e);
+    return console_open_stdio(-1, STDERR_FILENO, vm->loop, ce, e);
+}
+
 static bool build(struct vm *vm, struct err *e)
 {
     const struct vm_config *cfg = vm->cfg;
@@ -160,6 +171,11 @@ static bool build(struct vm *vm, struct err *e)
     struct console *console = console_open(cfg->dry_run ? &nowhere : &vm->checked.console, vm->loop, &ce, e);
     if (!console)
         return false;
+    struct console *debugcon = NULL;
+    if (cfg->debugcon && !(debugcon = open_debugcon(vm, &ce, e))) {
+        console_close(console);
+        return false;
+    }
     const struct pc_config pc = {
         .engine = vm->checked.engine,
         .loop = vm->loop,
@@ -170,7 +186,11 @@ static bool build(struct vm *vm, struct err *e)
         .kernel = cfg->kernel,
         .initrd = cfg->initrd,
         .append = cfg->append,
+        .firmware = cfg->firmware,
+        .testdev = cfg->testdev,
         .console = console,
+        .debugcon = debugcon,
+        .debugcon_port = cfg->debugcon_port,
         .event = post_pc_event,
         .opaque = vm,
     };
@@ -180,13 +200,17 @@ static bool build(struct vm *vm, struct err *e)
     return vm->pc;
 }
 
-static void say_what_would_run(const struct vm_config *cfg, const struct engine_ops *engine)
+static void say_what_would_run(const struct vm *vm)
 {
-    log_info("dry run: engine %s, %u vCPU%s, %llu MiB of memory, serial %s, kernel '%s'%s%s%s%s%s",
-             engine->name, cfg->cpus, cfg->cpus == 1 ? "" : "s", (unsigned long long)(cfg->memory >> 20),
-             cfg->serial ? cfg->serial : "stdio", cfg->kernel, cfg->initrd ? ", initrd '" : "",
-             cfg->initrd ? cfg->initrd : "", cfg->initrd ? "'" : "", cfg->append ? ", command line: " : "",
-             cfg->append ? cfg->append : "");
+    const struct vm_config *cfg = vm->cfg;
+    log_info("dry run: engine %s, %u vCPU%s, %llu MiB of memory, serial %s, %s%s%s%s%s%s (%s)%s%s%s%s%s",
+             vm->checked.engine->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
+             (unsigned long long)(cfg->memory >> 20), cfg->serial ? cfg->serial : "stdio",
+             cfg->firmware ? "firmware '" : "", cfg->firmware ? cfg->firmware : "",
+             cfg->firmware ? cfg->kernel ? "', " : "'" : "", cfg->kernel ? "kernel '" : "",
+             cfg->kernel ? cfg->kernel : "", cfg->kernel ? "'" : "", pc_start_words(vm->pc),
+             cfg->initrd ? ", initrd '" : "", cfg->initrd ? cfg->initrd : "", cfg->initrd ? "'" : "",
+             cfg->append ? ", command line: " : "", cfg->append ? cfg->append : "");
 }
 
 static bool live(struct vm *vm, struct err *e)
@@ -234,7 +258,7 @@ bool vmm_run(const struct vm_config *cfg, struct vm_result *result, struct err *
 
     bool ok = build(&vm, e);
     if (ok && cfg->dry_run) {
-        say_what_would_run(cfg, vm.checked.engine);
+        say_what_would_run(&vm);
         vm.result.end = VM_QUIT;
     } else if (ok) {
         ok = live(&vm, e);
