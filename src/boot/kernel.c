@@ -81,7 +81,7 @@ static bool plan_pvh(struct kernel_plan *p, const struct layout *l, const struct
                      struct err *e)
 {
     const struct pvh_start s = as_pvh(b);
-    return pvh_check(&s, e) && segments_check(&s.kernel->segments, l, s.path, e) &&
+    return segments_check(&s.kernel->segments, l, s.path, e) && pvh_check(&s, e) &&
            modules_place(p->module_at, b->module, b->modules, segments_end(&s.kernel->segments), true, l, e);
 }
 
