@@ -33,7 +33,9 @@ bool pc_extra_attach(struct pc *pc, struct err *e)
         return true;
     uint16_t port = pc->cfg.debugcon_port;
     if (bus_pio_taken(pc->bus, port, 1))
-        return err_config(e, "--debugcon 0x%x: that port belongs to another device of the machine; use 0xe9",
+        return err_config(e,
+                          "--debugcon 0x%x: that port belongs to another device of the machine; choose "
+                          "another, such as 0x402",
                           port);
     debugcon_attach(&pc->debugcon, pc->bus, port);
     return true;
