@@ -31,6 +31,7 @@ enum subject {
     SUBJECT_TESTDEV,
     SUBJECT_DEBUGCON,
     SUBJECT_LATER,
+    SUBJECT_HELP,
 };
 
 /* ---- the machine ---- */
@@ -42,7 +43,8 @@ static bool set_engine(void *target, const struct option_use *use, struct err *e
     char known[200] = "auto";
 
     if (later)
-        return err_config(e, "engine '%s' is not built yet; use --engine interp or auto", use->value);
+        return err_config(e, "%s %s: %s; use --engine auto, or one that `trapeze engines` shows as usable",
+                          use->name, use->value, later);
     for (unsigned i = 0; i < engine_count; i++) {
         size_t at = strlen(known);
         snprintf(known + at, sizeof(known) - at, "%s%s", i + 1 < engine_count ? ", " : " or ",
@@ -199,12 +201,6 @@ static bool set_net(void *target, const struct option_use *use, struct err *e)
                       use->name);
 }
 
-static bool set_disk(void *target, const struct option_use *use, struct err *e)
-{
-    return err_config(e, "%s: not built yet in this version; put what the guest needs into --initrd FILE",
-                      use->name);
-}
-
 static bool set_firmware(void *target, const struct option_use *use, struct err *e)
 {
     struct run_args *a = target;
@@ -313,6 +309,7 @@ static const struct option run_rows[] = {
     {"--count", NULL, "count every instruction exactly, even if that costs speed", SUBJECT_COUNT, set_count},
     {"--dry-run", NULL, "check options, files and host, build the machine, run nothing", SUBJECT_DRY_RUN,
      set_dry_run},
+    {"--help", NULL, "print this, as do -h and -help", SUBJECT_HELP, NULL},
 };
 
 static const struct option qemu_rows[] = {
@@ -329,8 +326,10 @@ static const struct option qemu_rows[] = {
 };
 
 static const struct option later_rows[] = {
-    {"--disk", "SPEC", "a disk image", SUBJECT_LATER, set_disk},
-    {"--cdrom", "FILE", "a CD-ROM image", SUBJECT_LATER, set_disk},
+    {"--disk", "SPEC", "a disk image", SUBJECT_LATER,
+     .refuse = "put what the guest needs into --initrd FILE"},
+    {"--cdrom", "FILE", "a CD-ROM image", SUBJECT_LATER,
+     .refuse = "put what the guest needs into --initrd FILE"},
 };
 
 static const struct option_group groups[] = {
@@ -366,7 +365,7 @@ static bool fits_together(struct run_args *a, struct err *e)
         return err_config(e, "--append without --kernel: a command line needs a kernel; add --kernel FILE");
     if (!vm->kernel && !vm->firmware)
         return err_config(e,
-                          "nothing to start: give --kernel FILE, a Linux bzImage, multiboot or PVH kernel");
+                          "nothing to start: give --kernel FILE or --firmware FILE");
     return true;
 }
 

@@ -79,7 +79,8 @@ void pc_power_button(struct pc *pc);
 /* See console_drain. After pc_stop. */
 bool pc_drain_console(struct pc *pc, unsigned timeout_ms);
 
-/* What is started, and how, in words: a kernel's kind or "firmware". */
+/* What is started, and how, in words: the kernel's kind, or that firmware has it; NULL for the usual, Linux
+ * by its 64-bit entry. */
 const char *pc_start_words(const struct pc *pc);
 
 struct clock *pc_clock(struct pc *pc);

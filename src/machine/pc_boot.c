@@ -78,7 +78,10 @@ void pc_boot_close(struct pc *pc)
 
 const char *pc_start_words(const struct pc *pc)
 {
-    return pc->cfg.firmware ? "firmware" : kernel_words(&pc->boot.kernel);
+    const struct kernel *k = &pc->boot.kernel;
+    if (pc->cfg.firmware)
+        return "offered to the firmware";
+    return k->kind == KERNEL_LINUX && k->linux_image.entry64 ? NULL : kernel_words(k);
 }
 
 static void set_entry(const struct engine_ops *ops, struct engine_vcpu *ev, void *opaque)

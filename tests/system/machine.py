@@ -83,7 +83,6 @@ class Machine:
         line = "console=ttyS0 quiet panic=-1 trapeze.mode=%s %s" % (mode, append)
         self.command = [trapeze, "run", "--engine", engine, "--kernel", kernel, "--initrd", initrd,
                         "--append", line.strip(), "--stats", self.stats_path, *options]
-        self.guest = guest
         self.terminal_before = None
         if terminal:
             self.master, self.slave = pty.openpty()

@@ -313,7 +313,7 @@ static void firmware_finds_a_processor_after_reset(void **state)
     const struct x86_state *s = &en->st;
     uint8_t b = 0;
 
-    assert_string_equal(pc_start_words(pc), "firmware");
+    assert_string_equal(pc_start_words(pc), "offered to the firmware");
     assert_int_equal(s->rip, 0xfff0);
     assert_int_equal(s->seg[SEG_CS].base, 0xffff0000);
     assert_false(s->cr0 & CR0_PE);

@@ -53,6 +53,11 @@ struct block {
     uint16_t n;    /* instructions, the closing pseudo-instruction not counted */
     uint16_t
         bytes; /* guest bytes, on the first page (an instruction that spans pages is a block of its own) */
+    /* The translator's: host code, as offsets into its cache; 0: none. */
+    uint32_t entry_m, entry_h, stale_code;
+    uint32_t links; /* jumps of other blocks to it */
+    uint32_t heat;  /* how often it was interpreted */
+    uint32_t unused;
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
 };
 
@@ -64,7 +69,13 @@ enum {
     MODE_CODE = 3,
     MODE_STACK32 = 4, /* outside 64-bit mode: SS.B */
     MODE_ONE = 8,     /* blocks of one instruction */
+    /* For translated code only: */
+    MODE_SSE = 16,         /* SSE instructions raise no #NM, #UD or #XM */
+    MODE_AVX = 32,         /* nor do those of AVX */
+    MODE_RIGHTS_SHIFT = 6, /* TLB bank, two bits */
 };
+
+#define BLOCK_INSNS 32u /* at most, in a block */
 
 /* Softmmu TLB: direct-mapped, one bank for each kind of rights. */
 #define TLB_BITS    10
@@ -119,6 +130,8 @@ struct interp {
     bool faulted;      /* a handler left with cpu->fault to be delivered */
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
+    bool alone;        /* no handler goes on to another block */
+    bool translates;   /* modes are told apart as translated code needs it */
     bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
     bool no_trap;      /* INT n: no single-step trap behind it */
@@ -144,6 +157,13 @@ struct interp {
     unsigned nbreakpoints;
     char error_text[256];
     struct fp_thunks *thunks;
+    const struct block_hooks *hooks; /* or NULL */
+};
+
+/* For who keeps code made from blocks. */
+struct block_hooks {
+    void (*stale)(struct interp *v, struct block *b); /* its bytes changed */
+    void (*flushed)(struct interp *v);                /* all blocks are gone */
 };
 
 /* ---- registers ---- */
@@ -367,6 +387,8 @@ void block_cache_free(struct block_cache *bc);
 struct block *block_find(struct interp *v, uint64_t rip);
 void block_invalidate(struct interp *v, gpa_t gpa, uint64_t len);
 void block_flush_all(struct interp *v);
+/* Is it a valid instruction, with a handler of its own? */
+bool block_insn_defined(const struct insn *in);
 void block_counts(const struct block_cache *bc, uint64_t *blocks, uint64_t *bytes, double *evict_max_s);
 
 /* ---- from decoded to handler (select.c and the op_*.c files) ---- */
