@@ -215,6 +215,7 @@ static void describe_to_acpi(struct pc *pc)
         .coms = 1,
         .keyboard = true,
         .rtc_century = RTC_CENTURY,
+        .fwcfg = FWCFG_PORT,
     };
 }
 
