@@ -231,7 +231,12 @@ static bool build(struct pc *pc, struct err *e)
     fill_cmos(pc);
     describe_to_acpi(pc);
     pc_fwcfg_fill(pc);
-    return pc_boot_load(pc, e);
+    if (!pc_boot_load(pc, e))
+        return false;
+    /* Nothing can go wrong any more: now a file behind a console may lose what it held. */
+    serial_console_connect(&pc->com1);
+    pc_extra_connect(pc);
+    return true;
 }
 
 struct pc *pc_new(const struct pc_config *cfg, struct err *e)

@@ -41,6 +41,12 @@ bool pc_extra_attach(struct pc *pc, struct err *e)
     return true;
 }
 
+void pc_extra_connect(struct pc *pc)
+{
+    if (pc->cfg.debugcon)
+        debugcon_connect(&pc->debugcon);
+}
+
 void pc_extra_reset(struct pc *pc)
 {
     if (pc->cfg.testdev)

@@ -89,6 +89,7 @@ void pc_fwcfg_fill(struct pc *pc);
 void pc_extra_init(struct pc *pc);
 /* ERR_CONFIG: the debug console's port is another device's. Attached last, so that it is known. */
 bool pc_extra_attach(struct pc *pc, struct err *e);
+void pc_extra_connect(struct pc *pc);
 void pc_extra_reset(struct pc *pc);
 void pc_extra_destroy(struct pc *pc);
 

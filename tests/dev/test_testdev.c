@@ -127,6 +127,7 @@ static void open_rig(struct rig *r)
     assert_non_null(r->console);
     r->bus = bus_new();
     debugcon_init(&r->d, r->console);
+    debugcon_connect(&r->d);
     debugcon_attach(&r->d, r->bus, 0xe9);
 }
 

@@ -48,10 +48,14 @@ static size_t no_input(void *opaque, const uint8_t *data, size_t n)
 
 void debugcon_init(struct debugcon *d, struct console *console)
 {
-    const struct console_device device = {.can_take = takes_nothing, .input = no_input, .opaque = d};
     *d = (struct debugcon){.console = console};
     pthread_mutex_init(&d->lock, NULL);
-    console_connect(console, &device);
+}
+
+void debugcon_connect(struct debugcon *d)
+{
+    const struct console_device device = {.can_take = takes_nothing, .input = no_input, .opaque = d};
+    console_connect(d->console, &device);
 }
 
 void debugcon_destroy(struct debugcon *d)

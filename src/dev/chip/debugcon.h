@@ -17,8 +17,10 @@ struct debugcon {
     struct log_limit lost;
 };
 
-/* Connects itself to `console`, which lives on; before the loop runs. */
+/* `console` lives on. */
 void debugcon_init(struct debugcon *d, struct console *console);
+/* As serial_console_connect. */
+void debugcon_connect(struct debugcon *d);
 void debugcon_destroy(struct debugcon *d);
 void debugcon_attach(struct debugcon *d, struct bus *b, uint16_t port);
 
