@@ -333,6 +333,9 @@ static _Noreturn void child_on_terminal(int terminal)
     struct vm_result r;
     struct err e;
     setsid();
+    /* A test run in a shell's background is started with these ignored, and what is ignored stays so. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     for (int fd = 0; fd < 3; fd++)
         dup2(terminal, fd);
     cfg.serial = "stdio";
