@@ -44,7 +44,8 @@ static bool check_header(struct bzimage *k, const struct host_file *f, const cha
         return err_config(e, "kernel '%s' is empty: give a Linux bzImage (vmlinuz)", path);
     if (!bzimage_is(f))
         return err_config(e,
-                          "kernel '%s' is of no kind that can be started: %s; --kernel takes a Linux bzImage (vmlinuz), a multiboot kernel, or "
+                          "kernel '%s' is of no kind that can be started: %s; --kernel takes a Linux bzImage "
+                          "(vmlinuz), a multiboot kernel, or "
                           "an ELF file with a PVH entry",
                           path, bzimage_guess(f->data, f->size));
     if (f->size < HDR_END_MAX)

@@ -364,8 +364,7 @@ static bool fits_together(struct run_args *a, struct err *e)
     if (!vm->kernel && vm->append)
         return err_config(e, "--append without --kernel: a command line needs a kernel; add --kernel FILE");
     if (!vm->kernel && !vm->firmware)
-        return err_config(e,
-                          "nothing to start: give --kernel FILE or --firmware FILE");
+        return err_config(e, "nothing to start: give --kernel FILE or --firmware FILE");
     return true;
 }
 
