@@ -64,14 +64,15 @@ def busybox():
     return data
 
 
-def build(modules):
+def build(modules, program=None):
+    """The archive; `program` is a busybox other than the host's."""
     a = Archive()
     for folder in FOLDERS:
         a.add(folder, S_IFDIR | 0o755)
     # The kernel opens it for /init before anything is mounted.
     a.add("dev/console", S_IFCHR | 0o600, device=(5, 1))
     a.add("dev/null", S_IFCHR | 0o666, device=(1, 3))
-    a.add("bin/busybox", S_IFREG | 0o755, busybox())
+    a.add("bin/busybox", S_IFREG | 0o755, program or busybox())
     for name in ("init", "demo"):
         a.add(name, S_IFREG | 0o755, read(os.path.join(HERE, "guest", name)))
     a.add("etc/console", S_IFREG | 0o755, read(os.path.join(HERE, "guest", "console")))
@@ -82,8 +83,8 @@ def build(modules):
     return a.finish()
 
 
-def write(output, modules):
-    data = build(modules)
+def write(output, modules, program=None):
+    data = build(modules, program)
     tmp = "%s.%d.tmp" % (output, os.getpid())
     try:
         with open(tmp, "wb") as f:
