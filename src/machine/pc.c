@@ -146,7 +146,7 @@ static void make_devices(struct pc *pc)
 {
     /* interrupt controllers */
     pic_init(&pc->pic, (struct irq_line){.fn = intr, .opaque = pc});
-    ferr_init(&pc->ferr, isa_line(pc, IRQ_FERR));
+    ferr_init(&pc->ferr, pc_isa_line(pc, IRQ_FERR));
     ioapic_init(&pc->ioapic, pc->bus);
     bus_set_msi_sink(pc->bus, msi, pc);
 
