@@ -36,8 +36,8 @@ class Skipped(Exception):
     """The test cannot run here; the text says why."""
 
 
-def guest_files(folder):
-    """(kernel, initramfs) for a test, the latter made in `folder`."""
+def guest_files(folder, added=()):
+    """(kernel, initramfs) for a test, the latter made in `folder`; `added` as for initramfs.build()."""
     entry = debian_kernel.cached()
     if not entry:
         raise Skipped("no Debian kernel in %s; tools/check fetches one" % debian_kernel.cache_root())
@@ -45,7 +45,7 @@ def guest_files(folder):
         raise Skipped("no %s; install busybox-static" % initramfs.BUSYBOX)
     modules = [os.path.join(entry, m) for m in os.listdir(entry) if m.endswith(".ko")]
     output = os.path.join(folder, "initramfs")
-    initramfs.write(output, modules)
+    initramfs.write(output, modules, added)
     return os.path.join(entry, "vmlinuz"), output
 
 
@@ -55,12 +55,12 @@ class Machine:
     the process is gone, whatever happened.
     """
 
-    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell"):
+    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell", added=()):
         self.scratch = tempfile.TemporaryDirectory(prefix="trapeze-test-")
         self.stats_path = os.path.join(self.scratch.name, "stats.json")
         self.seen = b""
         self.messages = open(os.path.join(self.scratch.name, "stderr"), "w+b")
-        kernel, initrd = guest_files(self.scratch.name)
+        kernel, initrd = guest_files(self.scratch.name, added)
         line = "console=ttyS0 quiet panic=-1 trapeze.mode=%s %s" % (mode, append)
         self.command = [trapeze, "run", "--engine", engine, "--kernel", kernel, "--initrd", initrd,
                         "--append", line.strip(), "--stats", self.stats_path, *options]
