@@ -95,6 +95,7 @@ static bool set_json(void *target, const struct option_use *use, struct err *e)
 
 static const struct option rows_of_options[] = {
     {"--json", NULL, "print one JSON object", 1, set_json},
+    {"--help", NULL, "print this, as do -h and -help", 2, NULL},
 };
 static const struct option_group groups[] = {{"Options", rows_of_options, ARRAY_LEN(rows_of_options)}};
 static const struct option_table engines_options = {"engines", groups, ARRAY_LEN(groups)};
