@@ -153,13 +153,13 @@ static void use_one_processor(void)
         fail("sched_setaffinity");
 }
 
-static double number(const char *option, const char *text, double max)
+static double number(const char *option, const char *text, double min, double max)
 {
     char *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end || !(value >= 0 && value <= max)) {
-        fprintf(stderr, "workloads: %s %s: a number from 0 to %.0f is needed\n", option, text, max);
+    if (end == text || *end || !(value >= min && value <= max)) {
+        fprintf(stderr, "workloads: %s %s: a number from %.0f to %.0f is needed\n", option, text, min, max);
         exit(2);
     }
     return value;
@@ -186,18 +186,16 @@ static struct options parse(int argc, char **argv)
         if (value && !strcmp(name, "--only") && o.n_only < MAX_ONLY) {
             o.only[o.n_only++] = value;
         } else if (value && !strcmp(name, "--seconds")) {
-            o.seconds = number(name, value, 60);
+            o.seconds = number(name, value, 0, 60);
         } else if (value && !strcmp(name, "--repeat")) {
-            o.repeat = (long)number(name, value, 1000);
+            o.repeat = (long)number(name, value, 1, 1000);
         } else if (value && !strcmp(name, "--touch")) {
-            o.touch_mib = (long)number(name, value, 1 << 20);
+            o.touch_mib = (long)number(name, value, 0, 1 << 20);
         } else {
             fputs(usage, stderr);
             exit(2);
         }
     }
-    if (o.repeat < 1)
-        o.repeat = 1;
     return o;
 }
 
