@@ -1,9 +1,9 @@
 /*
  * workloads.h: what a workload is, and the tables of them.
  *
- * One op() does a fixed piece of work from the same start and returns a checksum of what it made, so that
- * every single one can be compared with a constant. It takes some ten microseconds on real hardware: the loop
- * around it costs nothing beside it.
+ * One op() does a fixed piece of work and returns a checksum of what it made, so that every single one can be
+ * compared with a constant. It takes some ten microseconds on real hardware: the loop around it costs nothing
+ * beside it.
  */
 #ifndef WORKLOADS_H
 #define WORKLOADS_H
