@@ -23,6 +23,7 @@ bool insn_access(const struct tr *t, unsigned n, struct access *a)
     const struct x86_decoded *d = &t->d->decoded[n];
     *a = (struct access){.size = 8};
     switch (p->way) {
+    case WAY_PUSHF:
     case WAY_PUSH: *a = (struct access){.base = RSP, .lo = -8, .size = 8, .write = true}; return true;
     case WAY_POP:
     case WAY_RET: a->base = RSP; return true;
@@ -34,6 +35,7 @@ bool insn_access(const struct tr *t, unsigned n, struct access *a)
         }
         break;
     case WAY_COPY:
+    case WAY_DIV:
     case WAY_JMP: break;
     default: return false;
     }
@@ -54,7 +56,7 @@ bool insn_access(const struct tr *t, unsigned n, struct access *a)
 
 static bool is_rsp_push(const struct plan *p)
 {
-    return p->way == WAY_PUSH || p->way == WAY_CALL;
+    return p->way == WAY_PUSH || p->way == WAY_PUSHF || p->way == WAY_CALL;
 }
 
 struct effect insn_effect(const struct tr *t, unsigned n)

@@ -24,6 +24,11 @@ enum way {
     WAY_PUSH,
     WAY_POP,
     WAY_LEAVE,
+    WAY_DIV,
+    WAY_PUSHF,
+    WAY_CLI,
+    WAY_STI,
+    WAY_FROM_SREG,
     WAY_JCC,
     WAY_JMP,
     WAY_CALL,
@@ -169,6 +174,13 @@ unsigned any_gpr(ZydisRegister r);
 void tr_push(struct tr *t);
 void tr_pop(struct tr *t);
 void tr_leave(struct tr *t);
+
+/* system.c: instructions with an easy case that needs no interpreter. */
+void tr_div(struct tr *t);
+void tr_pushf(struct tr *t);
+void tr_cli(struct tr *t);
+void tr_sti(struct tr *t);
+void tr_from_sreg(struct tr *t);
 
 /* branch.c */
 void tr_jcc(struct tr *t);
