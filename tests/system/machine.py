@@ -53,8 +53,9 @@ def i386_files(folder, flavour, as_elf):
     return kernel, output
 
 
-def guest_files(folder, guest):
-    """(kernel, initramfs) for a test, the latter made in `folder`. `guest`: amd64, 686, 686-pae or 686-pae-pvh."""
+def guest_files(folder, guest, added=()):
+    """(kernel, initramfs) for a test, the latter made in `folder`; `added` as for initramfs.build(). `guest`: amd64,
+    686, 686-pae or 686-pae-pvh, the last three without `added`."""
     if guest != "amd64":
         return i386_files(folder, guest.replace("-pvh", ""), guest.endswith("-pvh"))
     entry = debian_kernel.cached()
@@ -64,7 +65,7 @@ def guest_files(folder, guest):
         raise Skipped("no %s; install busybox-static" % initramfs.BUSYBOX)
     modules = [os.path.join(entry, m) for m in os.listdir(entry) if m.endswith(".ko")]
     output = os.path.join(folder, "initramfs")
-    initramfs.write(output, modules)
+    initramfs.write(output, modules, added=added)
     return os.path.join(entry, "vmlinuz"), output
 
 
@@ -74,12 +75,13 @@ class Machine:
     the process is gone, whatever happened.
     """
 
-    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell", guest="amd64"):
+    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell", guest="amd64",
+                 added=()):
         self.scratch = tempfile.TemporaryDirectory(prefix="trapeze-test-")
         self.stats_path = os.path.join(self.scratch.name, "stats.json")
         self.seen = b""
         self.messages = open(os.path.join(self.scratch.name, "stderr"), "w+b")
-        kernel, initrd = guest_files(self.scratch.name, guest)
+        kernel, initrd = guest_files(self.scratch.name, guest, added)
         line = "console=ttyS0 quiet panic=-1 trapeze.mode=%s %s" % (mode, append)
         self.command = [trapeze, "run", "--engine", engine, "--kernel", kernel, "--initrd", initrd,
                         "--append", line.strip(), "--stats", self.stats_path, *options]
