@@ -155,7 +155,7 @@ void block_flush_all(struct interp *v)
     memset(bc->by_page, 0, sizeof(bc->by_page));
     bc->used = 0;
     v->blk = NULL;
-    v->generation++; /* empties the jump cache */
+    tlb_new_generations(v); /* empties the jump cache */
     interp_mode_changed(&v->c);
     clock_gettime(CLOCK_MONOTONIC, &t1);
     double s = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) * 1e-9;

@@ -71,8 +71,7 @@ enum {
 #define TLB_SIZE    (1u << TLB_BITS)
 #define TLB_INVALID 1ull /* no page address: never equal to a tag */
 
-enum tlb_bank { BANK_SUPER, BANK_SUPER_AC, BANK_USER, BANK_CHECKED, TLB_BANKS };
-/* BANK_CHECKED is never filled: #AC checks and data breakpoints send every access the slow way. */
+enum tlb_bank { BANK_SUPER, BANK_SUPER_AC, BANK_USER, TLB_BANKS };
 
 struct tlb_entry {
     uint64_t rd, wr, ex; /* linear page when reads, writes, fetches may go directly; else TLB_INVALID */
@@ -85,8 +84,25 @@ struct tlb_info {
     struct cpu_translation t;
     bool ram; /* in a slot: addend is right */
     bool rom;
-    bool logged; /* the slot stands in v->filled */
+    bool logged; /* the slot stands in the space's log */
 };
+
+/*
+ * What is held for one PCID (SDM 3A 4.10.1); without PCIDs there is one space. A load of CR3 changes the
+ * space in use, so that the others' translations, and the jump-cache entries made under them, wait there
+ * untouched.
+ */
+struct tlb_space {
+    unsigned pcid;
+    uint64_t used;       /* when it was last entered: v->spaces_entered then */
+    uint64_t generation; /* of jump-cache entries; unique over all spaces */
+    struct tlb_entry entry[TLB_BANKS][TLB_SIZE];
+    struct tlb_info info[TLB_BANKS][TLB_SIZE];
+    uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
+    unsigned nfilled;
+    uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+};
+#define TLB_SPACES 8
 
 #define JC_SIZE 4096u
 struct jump_cache {
@@ -127,13 +143,12 @@ struct interp {
     bool stepping; /* the engine's user asked for single step */
     bool error;    /* EXIT_ERROR: error_text */
     uint32_t mode;
-    uint32_t rights; /* bank, for the key */
-    uint64_t generation;
-    struct tlb_entry tlbs[TLB_BANKS][TLB_SIZE];
-    struct tlb_info info[TLB_BANKS][TLB_SIZE];
-    uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
-    unsigned nfilled;
-    uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+    uint32_t rights;                      /* bank, for the key */
+    uint64_t generation;                  /* last one given out */
+    struct tlb_space *space;              /* of the current PCID */
+    struct tlb_space *spaces[TLB_SPACES]; /* made when first needed; NULL behind the last */
+    uint64_t spaces_entered;
+    struct tlb_entry checked[TLB_SIZE]; /* never filled: #AC checks, data breakpoints */
     struct jump_cache jc[JC_SIZE];
     struct block_cache *blocks;
     struct x86_decoder decoder;
@@ -348,10 +363,20 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 
 /* ---- TLB and blocks ---- */
 
-void tlb_init(struct interp *v);
+bool tlb_init(struct interp *v, struct err *e);
+void tlb_free(struct interp *v);
+/* What the jump cache holds is out of date, in every space. */
+void tlb_new_generations(struct interp *v);
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
+void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin);
+/* CR3 was loaded: go to its PCID's space, and drop what is not global there unless `keep`. */
+void tlb_cr3_loaded(struct interp *v, bool keep);
+/* A walk for lin faulted. */
+void tlb_faulted(struct interp *v, uint64_t lin);
+/* A global translation of that page which another space holds, or NULL. */
+const struct tlb_info *tlb_global_elsewhere(const struct interp *v, unsigned bank, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */

@@ -66,6 +66,7 @@ static void vcpu_destroy(struct engine_vcpu *ev)
     if (!ev)
         return;
     fp_free(&ev->i);
+    tlb_free(&ev->i);
     block_cache_free(ev->i.blocks);
     lapic_free(ev->i.c.apic);
     free(ev);
@@ -98,10 +99,11 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     struct lapic *apic = lapic_new(en->apics, cfg->clock, id);
     v->engine = en;
     v->blocks = block_cache_new(e);
-    if (!apic || !v->blocks || !fp_init(v, e)) {
+    if (!apic || !v->blocks || !tlb_init(v, e) || !fp_init(v, e)) {
         if (!apic)
             err_host(e, "no memory for a local APIC");
         lapic_free(apic);
+        tlb_free(v);
         block_cache_free(v->blocks);
         free(ev);
         return NULL;
@@ -111,7 +113,6 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     x86_decoder_init(&v->decoder, cfg->cpuid->vendor == CPU_AMD);
     v->listener = (struct mem_listener){.written = on_written, .revoke = on_revoke, .opaque = v};
     mem_listen(cfg->mem, &v->listener);
-    tlb_init(v);
     vcpu_reset(ev);
     en->vcpus[id] = ev;
     return ev;
