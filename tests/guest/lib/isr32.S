@@ -65,7 +65,7 @@ isr_common:
     cld
     call trap_dispatch
 
-/* Go to where trap_regs says: IRET with a frame that fits. */
+/* Go to where trap_regs says: IRET with a frame that fits. FS and GS stay as they are when CPL does. */
     .globl regs_enter
 regs_enter:
     testl $0x20000, R(9)
@@ -85,9 +85,9 @@ regs_enter:
 2:  mov $stack0_top, %esp
     pushl R(11)
     pushl R(10)
-3:  mov R(14), %fs
+    mov R(14), %fs
     mov R(15), %gs
-    mov R(13), %es
+3:  mov R(13), %es
 4:  pushl R(9)
     pushl R(8)
     pushl R(7)

@@ -136,7 +136,6 @@ void trap_dispatch(void)
     r->eflags = FLAGS_ALWAYS;
     r->esp = trap_try.esp;
     r->ss = r->ds = r->es = SEL_KDATA;
-    r->fs = r->gs = 0;
     trap_try.resume = 0;
 }
 
