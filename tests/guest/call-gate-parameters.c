@@ -1,24 +1,26 @@
 /*
- * call-gate-parameters.c: CALL through a gate to more privilege changes to the stack of the TSS, copies the gate's
- * number of parameters, and RET n releases them on both stacks.
+ * call-gate-parameters.c: CALL through a gate to more privilege changes to the stack of the TSS, copies the
+ * gate's number of parameters, and RET n releases them on both stacks.
  *
  * SDM 3A 5.8.4, 5.8.5, 5.8.6, 2A "CALL"; APM 2 4.11.2.
  */
 #include "frame32.h"
 
-#define SEL_CG SEL_FREE
+#define SEL_CG  SEL_FREE
 #define SEL_K16 (SEL_FREE + 8)
 extern const char caller[], callee[], caller_at[], callee16[], caller_jmp[], after[];
 static volatile uint32_t seen[8], ss_seen, cs_seen;
 LOW_DATA static volatile uint16_t seen16[8];
 
 asm(TEXT_BEGIN
-    "caller: push $0x11\n push $0x22\n push $0x33\ncaller_at: lcall $0x40, $0x12345678\nafter: mov %ds, %ecx\n int $0x81\n"
-    "callee: mov $0x10, %eax\n mov %eax, %ds\n mov %eax, %es\n mov %esp, %esi\n mov $seen, %edi\n mov $7, %ecx\n cld\n rep movsl\n"
+    "caller: push $0x11\n push $0x22\n push $0x33\ncaller_at: lcall $0x40, $0x12345678\nafter: mov %ds, "
+    "%ecx\n int $0x81\n"
+    "callee: mov $0x10, %eax\n mov %eax, %ds\n mov %eax, %es\n mov %esp, %esi\n mov $seen, %edi\n mov $7, "
+    "%ecx\n cld\n rep movsl\n"
     "mov %ss, %eax\n mov %eax, ss_seen\n mov %cs, %eax\n mov %eax, cs_seen\n mov %esp, %ebx\n lret $12\n"
-    "caller_jmp: ljmp $0x40, $0\n"
-    LOW_BEGIN
-    "callee16: mov $0x10, %ax\n mov %ax, %ds\n mov %ax, %es\n mov %esp, %esi\n mov $seen16, %edi\n mov $6, %ecx\n"
+    "caller_jmp: ljmp $0x40, $0\n" LOW_BEGIN
+    "callee16: mov $0x10, %ax\n mov %ax, %ds\n mov %ax, %es\n mov %esp, %esi\n mov $seen16, %edi\n mov $6, "
+    "%ecx\n"
     "cld\n addr32 rep movsw\n lret $4\n" LOW_END);
 extern const char stack0_top[];
 
@@ -39,7 +41,7 @@ int main(void)
     CHECK_EQ(ss_seen, SEL_KDATA);
     CHECK_EQ(cs_seen, SEL_KCODE);
     CHECK_EQ(t.regs.ebx, (uint32_t)stack0_top - 28);
-    CHECK_EQ(t.regs.esp, r.esp); /* the parameters are gone here too */
+    CHECK_EQ(t.regs.esp, r.esp);      /* the parameters are gone here too */
     CHECK_EQ(t.regs.ecx & 0xffff, 0); /* DS was the kernel's: null now */
 
     /* A 16-bit gate: words. */

@@ -1,8 +1,9 @@
 /*
- * code-accessed-bit.c: whatever loads CS or a data segment sets the accessed bit of its descriptor: far jumps, gates,
- * returns.
+ * code-accessed-bit.c: whatever loads CS or a data segment sets the accessed bit of its descriptor: far
+ * jumps, gates, returns.
  *
- * SDM 3A 3.4.5.1; APM 2 4.7.2. Kernels keep descriptors in read-only memory once the bit is set, and some look at it.
+ * SDM 3A 3.4.5.1; APM 2 4.7.2. Kernels keep descriptors in read-only memory once the bit is set, and some
+ * look at it.
  */
 #include "frame32.h"
 

@@ -1,14 +1,15 @@
 /*
- * conforming-call-gate.c: a call gate to conforming code of more privilege changes neither the privilege nor the stack,
- * and copies no parameters.
+ * conforming-call-gate.c: a call gate to conforming code of more privilege changes neither the privilege nor
+ * the stack, and copies no parameters.
  *
  * SDM 3A 5.8.4 table 5-3, 2A "CALL" (SAME-PRIVILEGE); APM 2 4.11.2.
  */
 #include "frame32.h"
 
 extern const char call[], behind[], there[];
-asm(TEXT_BEGIN "call: lcall $0x48, $0\n behind: nop\n there: mov %cs, %eax\n mov (%esp), %ecx\n mov 4(%esp), %edx\n"
-               "int $0x81\n");
+asm(TEXT_BEGIN
+    "call: lcall $0x48, $0\n behind: nop\n there: mov %cs, %eax\n mov (%esp), %ecx\n mov 4(%esp), %edx\n"
+    "int $0x81\n");
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /*
- * conforming-code.c: a conforming code segment is entered at the caller's privilege, from its own level or less,
- * and may be read at any.
+ * conforming-code.c: a conforming code segment is entered at the caller's privilege, from its own level or
+ * less, and may be read at any.
  *
  * SDM 3A 5.8.1.2, 5.6.1; APM 2 4.7.2, 4.11.1.
  */
@@ -9,9 +9,10 @@
 #define SEL_C0 SEL_FREE       /* conforming, DPL 0 */
 #define SEL_C3 (SEL_FREE + 8) /* conforming, DPL 3 */
 extern const char to_c0[], to_c3[], there[], read_c0[], to_k[];
-asm(TEXT_BEGIN "to_c0: ljmp $0x40, $there\n to_c3: ljmp $0x48, $there\n to_k: ljmp $8, $there\n"
-               "there: mov %cs, %eax\n mov %ss, %ecx\n int $0x81\n"
-               "read_c0: mov $0x40, %eax\n mov %eax, %ds\n mov there, %eax\n int $0x81\n");
+asm(TEXT_BEGIN
+    "to_c0: ljmp $0x40, $there\n to_c3: ljmp $0x48, $there\n to_k: ljmp $8, $there\n"
+    "there: mov %cs, %eax\n mov %ss, %ecx\n int $0x81\n"
+    "read_c0: mov $0x40, %eax\n mov %eax, %ds\n mov there, %eax\n int $0x81\n");
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /*
- * descriptor-table-limits.c: a selector beyond the GDT or the LDT is #GP with it, a vector beyond the IDT #GP with
- * IDT; the last byte has to be inside.
+ * descriptor-table-limits.c: a selector beyond the GDT or the LDT is #GP with it, a vector beyond the IDT #GP
+ * with IDT; the last byte has to be inside.
  *
  * SDM 3A 3.5.1, 6.10, 6.13, 2A "INT n"; APM 2 4.6, 8.4.
  */

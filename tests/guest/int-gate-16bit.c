@@ -1,6 +1,6 @@
 /*
- * int-gate-16bit.c: gates of the 80286 type push words, the error code too, and go to a 16-bit offset; IRET with 16
- * bits keeps the upper half of EFLAGS.
+ * int-gate-16bit.c: gates of the 80286 type push words, the error code too, and go to a 16-bit offset; IRET
+ * with 16 bits keeps the upper half of EFLAGS.
  *
  * SDM 3A 6.12.1, 21.4 (mixing 16- and 32-bit gates), 2A "INT n" (OperandSize 16); APM 2 8.7.
  */
@@ -11,12 +11,13 @@ LOW_DATA static volatile uint16_t frame[8];
 LOW_DATA static volatile uint32_t seen[2];
 
 /* The handlers run in the 16-bit segment on the interrupted (flat) stack. */
-asm(TEXT_BEGIN "plain: int $0x40\nplain_next: mov %esp, %ecx\n int $0x81\n"
-               "user: int $0x40\n int $0x81\n"
-               "fault: mov $0xfff0, %eax\nfault_at: mov %eax, %ds\n int $0x81\n"
-    LOW_BEGIN
+asm(TEXT_BEGIN
+    "plain: int $0x40\nplain_next: mov %esp, %ecx\n int $0x81\n"
+    "user: int $0x40\n int $0x81\n"
+    "fault: mov $0xfff0, %eax\nfault_at: mov %eax, %ds\n int $0x81\n" LOW_BEGIN
     "handler: push %bp\n mov %esp, %ebp\n push %ax\n mov $0x38, %ax\n mov %ax, %ds\n"
-    "mov 2(%ebp), %ax\n mov %ax, frame\n mov 4(%ebp), %ax\n mov %ax, frame+2\n mov 6(%ebp), %ax\n mov %ax, frame+4\n"
+    "mov 2(%ebp), %ax\n mov %ax, frame\n mov 4(%ebp), %ax\n mov %ax, frame+2\n mov 6(%ebp), %ax\n mov %ax, "
+    "frame+4\n"
     "mov 8(%ebp), %ax\n mov %ax, frame+6\n mov 10(%ebp), %ax\n mov %ax, frame+8\n"
     "pushfl\n popl %eax\n mov %eax, seen\n mov %ebp, seen+4\n pop %ax\n pop %bp\n iret\n"
     "handler_error: pop %dx\n pop %si\n pop %di\n popw %bx\n movzx %dx, %edx\n int $0x81\n" LOW_END);

@@ -1,15 +1,16 @@
 /*
- * iret-vm-user.c: IRET at CPL 3 ignores VM in its image, as it ignores IOPL and IF: only CPL 0 enters virtual-8086
- * mode.
+ * iret-vm-user.c: IRET at CPL 3 ignores VM in its image, as it ignores IOPL and IF: only CPL 0 enters
+ * virtual-8086 mode.
  *
- * SDM 2A "IRET/IRETD" (VM is looked at with CPL = 0 only), 3A 5.8; APM 3 "IRET". A program that could set VM would
- * get flat addresses of its own making.
+ * SDM 2A "IRET/IRETD" (VM is looked at with CPL = 0 only), 3A 5.8; APM 3 "IRET". A program that could set VM
+ * would get flat addresses of its own making.
  */
 #include "frame32.h"
 
 extern const char code[], next[];
-asm(TEXT_BEGIN "code: push $0\n push $0\n push $0\n push $0\n push $0x23\n push $0x7000\n"
-               "pushl $0x23202\n push $0x1b\n push $next\n iret\nnext: pushf\n pop %eax\n int $0x81\n");
+asm(TEXT_BEGIN
+    "code: push $0\n push $0\n push $0\n push $0\n push $0x23\n push $0x7000\n"
+    "pushl $0x23202\n push $0x1b\n push $next\n iret\nnext: pushf\n pop %eax\n int $0x81\n");
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /*
- * lar-lsl-verr.c: LAR, LSL, VERR, VERW tell what a selector is good for at this privilege, by ZF, and fault for no
- * selector; ARPL raises an RPL.
+ * lar-lsl-verr.c: LAR, LSL, VERR, VERW tell what a selector is good for at this privilege, by ZF, and fault
+ * for no selector; ARPL raises an RPL.
  *
  * SDM 3A 5.10, 2A "LAR", "LSL", 2B "VERR/VERW", 2A "ARPL"; APM 2 4.13.
  */
@@ -60,7 +60,7 @@ int main(void)
     CHECK(!lsl(X(5), &v));
     CHECK(!lar(0, &v));
     CHECK(!lsl(0xfff8, &v));
-    CHECK(!lar(12, &v)); /* no LDT */
+    CHECK(!lar(12, &v));       /* no LDT */
     CHECK(!lar(X(0) | 3, &v)); /* RPL above the DPL */
     CHECK_EQ(v, 0x55);
     CHECK(lar(X(7) | 2, &v));

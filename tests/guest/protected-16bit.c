@@ -1,9 +1,9 @@
 /*
- * protected-16bit.c: 16-bit code and stack segments in protected mode: defaults, prefixes, SP alone moves, IP and
- * addresses wrap at 64 KiB.
+ * protected-16bit.c: 16-bit code and stack segments in protected mode: defaults, prefixes, SP alone moves, IP
+ * and addresses wrap at 64 KiB.
  *
- * SDM 1 3.6, 3.3.7, 6.2.3; 3A 3.4.5 (D/B flag), 21.3; APM 2 4.7.2, 4.7.3. Windows 3 and OS/2 programs, and every
- * loader on its way, run so.
+ * SDM 1 3.6, 3.3.7, 6.2.3; 3A 3.4.5 (D/B flag), 21.3; APM 2 4.7.2, 4.7.3. Windows 3 and OS/2 programs, and
+ * every loader on its way, run so.
  */
 #include "frame32.h"
 
@@ -18,8 +18,7 @@ asm(LOW_BEGIN
     "counts: mov $0x10002, %ecx\n xor %ax, %ax\n 1: inc %ax\n loop 1b\n mov $0x10003, %ecx\n xor %dx, %dx\n"
     "2: inc %dx\n addr32 loop 3f\n 3: cmp $5, %dx\n jne 2b\n int $0x81\n"
     "mixed: lcall $0x30, $1f\n int $0x81\n 1: mov %sp, %bp\n mov (%bp), %ax\n mov 2(%bp), %dx\n"
-    "lcalll $8, $mixed_back\n lret\n" LOW_END
-    TEXT_BEGIN "mixed_back: mov $0x5a5a5a5a, %esi\n lret\n");
+    "lcalll $8, $mixed_back\n lret\n" LOW_END TEXT_BEGIN "mixed_back: mov $0x5a5a5a5a, %esi\n lret\n");
 
 int main(void)
 {
@@ -58,7 +57,7 @@ int main(void)
     r.ds = SEL_DATA16;
     t = run(&r);
     CHECK_RETURN(t);
-    CHECK_EQ(t.regs.eax & 0xffff, 2); /* LOOP counted CX */
+    CHECK_EQ(t.regs.eax & 0xffff, 2);  /* LOOP counted CX */
     CHECK_EQ(t.regs.ecx, 0x10003 - 5); /* with an address-size prefix ECX */
 
     r.eip = (uint32_t)mixed;

@@ -1,13 +1,15 @@
 /*
- * pvi-cli-sti.c: with CR4.PVI, CLI and STI at CPL 3 work on VIF; STI with VIP is #GP; PUSHF and POPF are not changed.
+ * pvi-cli-sti.c: with CR4.PVI, CLI and STI at CPL 3 work on VIF; STI with VIP is #GP; PUSHF and POPF are not
+ * changed.
  *
  * SDM 3B 20.4, 2A "CLI" table 3-7, 2B "STI"; APM 2 8.9.
  */
 #include "frame32.h"
 
 extern const char cli_at[], sti_at[], pops[];
-asm(TEXT_BEGIN "cli_at: cli\n int $0x81\n sti_at: sti\n int $0x81\n"
-               "pops: pushl $0x0\n popf\n pushf\n pop %eax\n int $0x81\n");
+asm(TEXT_BEGIN
+    "cli_at: cli\n int $0x81\n sti_at: sti\n int $0x81\n"
+    "pops: pushl $0x0\n popf\n pushf\n pop %eax\n int $0x81\n");
 
 static struct trap go(const char *at, uint32_t flags)
 {

@@ -1,16 +1,18 @@
 /*
- * real-mode-idt-limit.c: in real mode too LIDT moves the interrupt table, and a vector beyond its limit is #GP.
+ * real-mode-idt-limit.c: in real mode too LIDT moves the interrupt table, and a vector beyond its limit is
+ * #GP.
  *
- * SDM 3B 20.1.4, 2A "INT n" (real-address-mode: IDT limit); APM 2 8.6.1. DOS extenders and boot loaders set a limit
- * of 0 to reset the machine.
+ * SDM 3B 20.1.4, 2A "INT n" (real-address-mode: IDT limit); APM 2 8.6.1. DOS extenders and boot loaders set a
+ * limit of 0 to reset the machine.
  */
 #include "frame32.h"
 
 extern const char one[], other_40[], fault_at[];
 LOW_DATA uint32_t table[256];
 
-asm(LOW_BEGIN "one: nop\nfault_at: int $0x40\n int $0x81\n"
-              "other_40: mov $0x77, %bl\n iret\n" LOW_END);
+asm(LOW_BEGIN
+    "one: nop\nfault_at: int $0x40\n int $0x81\n"
+    "other_40: mov $0x77, %bl\n iret\n" LOW_END);
 
 int main(void)
 {

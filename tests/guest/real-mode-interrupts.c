@@ -1,13 +1,13 @@
 /*
- * real-mode-interrupts.c: interrupts and exceptions of real mode go through the table at IDTR with a frame of three
- * words and no error code; IRET takes the frame back.
+ * real-mode-interrupts.c: interrupts and exceptions of real mode go through the table at IDTR with a frame of
+ * three words and no error code; IRET takes the frame back.
  *
  * SDM 3B 20.1.3, 20.1.4; APM 2 8.6.1. Every BIOS call and every boot loader rests on it.
  */
 #include "frame32.h"
 
-extern const char int_plain[], int_flags[], div_zero[], div_at[], bound_out[], bound_at[], undefined[], undefined_at[],
-    iret_back[], over[], sti_int[], handler[];
+extern const char int_plain[], int_flags[], div_zero[], div_at[], bound_out[], bound_at[], undefined[],
+    undefined_at[], iret_back[], over[], sti_int[], handler[];
 
 asm(LOW_BEGIN
     "int_plain: mov $0x1234, %ax\n int $0x40\n mov $0x5678, %bx\n int $0x81\n"

@@ -1,6 +1,6 @@
 /*
- * real-mode-limits.c: an access over the end of a 64 KiB segment faults in real mode: #GP, #SS for the stack, and #GP
- * for code.
+ * real-mode-limits.c: an access over the end of a 64 KiB segment faults in real mode: #GP, #SS for the stack,
+ * and #GP for code.
  *
  * SDM 3A 5.3, 3B 20.1.1 table 20-1; APM 2 4.5.5 ("Real mode"), 8.2. Nothing wraps inside an operand.
  */
@@ -8,11 +8,12 @@
 
 extern const char load[], load_at[], ok[], push[], past_end[], string[], string_at[];
 
-asm(LOW_BEGIN "load: mov $0xffff, %bx\n load_at: mov (%bx), %ax\n int $0x81\n"
-              "ok: mov $0xfffe, %bx\n mov (%bx), %ax\n mov $0xffff, %bx\n mov (%bx), %cl\n int $0x81\n"
-              "push: mov (%bp), %ax\n int $0x81\n"
-              "string: mov $0xfffd, %si\n mov $2, %cx\n cld\n string_at: rep lodsl (%si), %eax\n int $0x81\n"
-              "past_end: ljmp $0x0000, $0xfffe\n" LOW_END);
+asm(LOW_BEGIN
+    "load: mov $0xffff, %bx\n load_at: mov (%bx), %ax\n int $0x81\n"
+    "ok: mov $0xfffe, %bx\n mov (%bx), %ax\n mov $0xffff, %bx\n mov (%bx), %cl\n int $0x81\n"
+    "push: mov (%bp), %ax\n int $0x81\n"
+    "string: mov $0xfffd, %si\n mov $2, %cx\n cld\n string_at: rep lodsl (%si), %eax\n int $0x81\n"
+    "past_end: ljmp $0x0000, $0xfffe\n" LOW_END);
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /*
- * segment-expand-down.c: in an expand-down segment what lies above the limit may be used, up to 64 KiB or 4 GiB by the
- * B flag; limits, read-only and execute-only segments are checked on every access.
+ * segment-expand-down.c: in an expand-down segment what lies above the limit may be used, up to 64 KiB or 4
+ * GiB by the B flag; limits, read-only and execute-only segments are checked on every access.
  *
  * SDM 3A 5.3, 5.5, 3.4.5.1; APM 2 4.7.3, 4.12.
  */
@@ -50,7 +50,6 @@ int main(void)
     CHECK_NO_TRAP(load(0, false));
     CHECK_FAULT(TRY("movb $1, %%fs:0", : : : "memory"), GP, 0);
     CHECK_FAULT(TRY("movb $1, %%cs:0x300000", : : : "memory"), GP, 0); /* code is never written */
-    segment(0);
     asm volatile("mov %0, %%fs" : : "r"(0) : "memory");
     CHECK_FAULT(load(0, false), GP, 0); /* null */
 

@@ -1,6 +1,7 @@
 /*
- * sysenter-32bit.c: SYSENTER goes from any level to flat segments of CPL 0 by three MSRs with IF clear; SYSEXIT goes to
- * CPL 3 with EDX and ECX. A null SYSENTER_CS is #GP, and so is SYSEXIT outside CPL 0 and either in real mode.
+ * sysenter-32bit.c: SYSENTER goes from any level to flat segments of CPL 0 by three MSRs with IF clear;
+ * SYSEXIT goes to CPL 3 with EDX and ECX. A null SYSENTER_CS is #GP, and so is SYSEXIT outside CPL 0 and
+ * either in real mode.
  *
  * SDM 2B "SYSENTER", "SYSEXIT", 3A 5.8.7; APM 3 "SYSENTER", APM 2 6.1.2. 32-bit Linux enters its kernel so.
  */
@@ -8,12 +9,13 @@
 
 extern const char user[], entry[], entry_exit[], user_next[], user_exit[], real_enter[];
 static volatile uint32_t seen[4];
-asm(TEXT_BEGIN "user: sysenter\n user_next: mov %cs, %eax\n mov %ss, %ecx\n int $0x81\n"
-               "user_exit: sysexit\n"
-               "entry: int $0x81\n"
-               "entry_exit: mov $0x10, %eax\n mov %eax, %ds\n mov %esp, seen\n pushf\n popl seen+4\n mov $user_next, %edx\n"
-               "mov $0x7654, %ecx\n sysexit\n"
-    LOW_BEGIN "real_enter: sysenter\n int $0x81\n" LOW_END);
+asm(TEXT_BEGIN
+    "user: sysenter\n user_next: mov %cs, %eax\n mov %ss, %ecx\n int $0x81\n"
+    "user_exit: sysexit\n"
+    "entry: int $0x81\n"
+    "entry_exit: mov $0x10, %eax\n mov %eax, %ds\n mov %esp, seen\n pushf\n popl seen+4\n mov $user_next, "
+    "%edx\n"
+    "mov $0x7654, %ecx\n sysexit\n" LOW_BEGIN "real_enter: sysenter\n int $0x81\n" LOW_END);
 
 int main(void)
 {

@@ -10,13 +10,21 @@ extern const char task[], again[];
 LOW_DATA static struct tss16 t;
 LOW_DATA static volatile uint16_t seen[8];
 
-asm(LOW_BEGIN "task: mov %ax, seen\n mov %sp, seen+2\n mov %fs, seen+4\n mov %gs, seen+6\n str %cx\n mov %cx, seen+8\n"
-              "pushf\n popw seen+10\n mov $0xbeef1234, %eax\n pushl %eax\n popl %edx\n iret\nagain: jmp task\n" LOW_END);
+asm(LOW_BEGIN
+    "task: mov %ax, seen\n mov %sp, seen+2\n mov %fs, seen+4\n mov %gs, seen+6\n str %cx\n mov %cx, seen+8\n"
+    "pushf\n popw seen+10\n mov $0xbeef1234, %eax\n pushl %eax\n popl %edx\n iret\nagain: jmp "
+    "task\n" LOW_END);
 
 int main(void)
 {
-    t = (struct tss16){.ip = (uint16_t)(uint32_t)task, .flags = 2, .ax = 0x1357, .sp = 0x6ff0, .es = SEL_DATA16,
-                       .cs = SEL_CODE16, .ss = SEL_DATA16, .ds = SEL_DATA16};
+    t = (struct tss16){.ip = (uint16_t)(uint32_t)task,
+                       .flags = 2,
+                       .ax = 0x1357,
+                       .sp = 0x6ff0,
+                       .es = SEL_DATA16,
+                       .cs = SEL_CODE16,
+                       .ss = SEL_DATA16,
+                       .ds = SEL_DATA16};
     GDT(SEL_T) = desc((uint32_t)&t, 43, D_TSS16, 0);
     asm volatile("mov %0, %%fs; mov %0, %%gs" : : "r"(SEL_KDATA));
     asm volatile("lcall %0, $0" : : "i"(SEL_T) : "memory", "cc");

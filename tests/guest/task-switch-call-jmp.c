@@ -1,12 +1,12 @@
 /*
- * task-switch-call-jmp.c: CALL and JMP to a TSS: the old task's registers go to its TSS, the new one's come from its
- * own; NT and the link with CALL, busy bits, CR0.TS; IRET goes back behind the CALL.
+ * task-switch-call-jmp.c: CALL and JMP to a TSS: the old task's registers go to its TSS, the new one's come
+ * from its own; NT and the link with CALL, busy bits, CR0.TS; IRET goes back behind the CALL.
  *
  * SDM 3A 7.3, table 7-2, 7.4; APM 2 12.3.1 to 12.3.4.
  */
 #include "frame32.h"
 
-#define SEL_A SEL_FREE
+#define SEL_A    SEL_FREE
 #define SEL_LDT_ (SEL_FREE + 8)
 #define SEL_GATE (SEL_FREE + 16)
 
@@ -16,8 +16,10 @@ static volatile uint32_t seen[8];
 static uint64_t ldt[2];
 
 asm(TEXT_BEGIN
-    "task: mov %eax, seen\n mov %esp, seen+4\n pushf\n popl seen+8\n str %ecx\n mov %ecx, seen+12\n mov %ds, %ecx\n"
-    "mov %ecx, seen+16\n smsw %ecx\n mov %ecx, seen+20\n clts\n sldt %ecx\n mov %ecx, seen+24\n inc %eax\n iret\n"
+    "task: mov %eax, seen\n mov %esp, seen+4\n pushf\n popl seen+8\n str %ecx\n mov %ecx, seen+12\n mov %ds, "
+    "%ecx\n"
+    "mov %ecx, seen+16\n smsw %ecx\n mov %ecx, seen+20\n clts\n sldt %ecx\n mov %ecx, seen+24\n inc %eax\n "
+    "iret\n"
     "jmp task\n"
     "task_jmp: incl seen\n ljmp $0x28, $0\n jmp task_jmp\n");
 
@@ -28,8 +30,15 @@ static unsigned type_of(unsigned sel)
 
 static void reset_task(const char *at)
 {
-    a = (struct tss32){.eip = (uint32_t)at, .eflags = 2, .eax = 0x1111, .esp = (uint32_t)user_stack + 4096,
-                       .es = SEL_KDATA, .cs = SEL_KCODE, .ss = SEL_KDATA, .ds = SEL_KDATA, .ldt = SEL_LDT_,
+    a = (struct tss32){.eip = (uint32_t)at,
+                       .eflags = 2,
+                       .eax = 0x1111,
+                       .esp = (uint32_t)user_stack + 4096,
+                       .es = SEL_KDATA,
+                       .cs = SEL_KCODE,
+                       .ss = SEL_KDATA,
+                       .ds = SEL_KDATA,
+                       .ldt = SEL_LDT_,
                        .io_base = 104};
     GDT(SEL_A) = desc((uint32_t)&a, 103, D_TSS32, 0);
 }
@@ -46,9 +55,15 @@ int main(void)
         write_cr0(read_cr0() & ~CR0_TS);
         uint32_t esp, ebx = 0x77;
         if (round == 2)
-            asm volatile("mov %%esp, %0\n std\n lcall %2, $0\n cld" : "=&r"(esp), "+b"(ebx) : "i"(SEL_GATE) : "memory", "cc");
+            asm volatile("mov %%esp, %0\n std\n lcall %2, $0\n cld"
+                         : "=&r"(esp), "+b"(ebx)
+                         : "i"(SEL_GATE)
+                         : "memory", "cc");
         else
-            asm volatile("mov %%esp, %0\n std\n lcall %2, $0\n cld" : "=&r"(esp), "+b"(ebx) : "i"(SEL_A) : "memory", "cc");
+            asm volatile("mov %%esp, %0\n std\n lcall %2, $0\n cld"
+                         : "=&r"(esp), "+b"(ebx)
+                         : "i"(SEL_A)
+                         : "memory", "cc");
         CHECK_EQ(ebx, 0x77);
         CHECK_EQ(seen[0], 0x1111);
         CHECK_EQ(seen[1], (uint32_t)user_stack + 4096);

@@ -1,6 +1,6 @@
 /*
- * task-switch-faults.c: what is wrong with the TSS is a fault of the old task, which has not been left; what is wrong
- * with its segments is a fault of the new one, at its first instruction.
+ * task-switch-faults.c: what is wrong with the TSS is a fault of the old task, which has not been left; what
+ * is wrong with its segments is a fault of the new one, at its first instruction.
  *
  * SDM 3A 7.3 table 7-1, 6.15 ("Invalid TSS Exception"); APM 2 8.2.11, 12.3.3.
  */
@@ -15,8 +15,13 @@ asm(TEXT_BEGIN "task: nop\n int $0x81\n jump_at: ljmp $0x40, $0\n late: pop %eax
 
 static void prepare(void)
 {
-    t = (struct tss32){.eip = (uint32_t)task, .eflags = 2, .esp = (uint32_t)user_stack + 4096, .es = SEL_KDATA,
-                       .cs = SEL_KCODE, .ss = SEL_KDATA, .ds = SEL_KDATA};
+    t = (struct tss32){.eip = (uint32_t)task,
+                       .eflags = 2,
+                       .esp = (uint32_t)user_stack + 4096,
+                       .es = SEL_KDATA,
+                       .cs = SEL_KCODE,
+                       .ss = SEL_KDATA,
+                       .ds = SEL_KDATA};
     GDT(SEL_T) = desc((uint32_t)&t, 103, D_TSS32, 0);
     tss_load(sizeof(main_tss) - 1);
 }
@@ -26,13 +31,18 @@ static struct trap jump(void)
     return run(&r);
 }
 /*
- * The switch has happened: the main TSS is free again, TR was T's, RIP is the new task's. As its segments cannot be
- * relied on, the handler is a task.
+ * The switch has happened: the main TSS is free again, TR was T's, RIP is the new task's. As its segments
+ * cannot be relied on, the handler is a task.
  */
 static void expect_late(unsigned vector, unsigned error)
 {
-    h = (struct tss32){.eip = (uint32_t)late, .eflags = 2, .esp = (uint32_t)user_stack + 2048, .es = SEL_KDATA,
-                       .cs = SEL_KCODE, .ss = SEL_KDATA, .ds = SEL_KDATA};
+    h = (struct tss32){.eip = (uint32_t)late,
+                       .eflags = 2,
+                       .esp = (uint32_t)user_stack + 2048,
+                       .es = SEL_KDATA,
+                       .cs = SEL_KCODE,
+                       .ss = SEL_KDATA,
+                       .ds = SEL_KDATA};
     GDT(SEL_H) = desc((uint32_t)&h, 103, D_TSS32, 0);
     idt[vector] = gate(D_TASK, SEL_H, 0, 0);
     struct trap e = jump();

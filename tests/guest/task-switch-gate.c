@@ -1,6 +1,6 @@
 /*
- * task-switch-gate.c: an exception through a task gate is a nested switch that pushes the error code on the new task's
- * stack; IRET goes back to the faulting instruction. INT n through one asks the gate's DPL.
+ * task-switch-gate.c: an exception through a task gate is a nested switch that pushes the error code on the
+ * new task's stack; IRET goes back to the faulting instruction. INT n through one asks the gate's DPL.
  *
  * SDM 3A 6.12.2, 7.3, 7.4; APM 2 8.7.5 ("Interrupts through task gates"), 12.3.
  */
@@ -11,14 +11,21 @@ extern const char task[], user_int[];
 static struct tss32 t;
 static volatile uint32_t seen[4], fixed;
 
-asm(TEXT_BEGIN "task: popl seen\n str %eax\n mov %eax, seen+4\n mov %esp, seen+8\n incl fixed\n movl $0x10, main_tss+44\n"
-               "iret\n jmp task\n"
-               "user_int: int $0x44\n int $0x81\n");
+asm(TEXT_BEGIN
+    "task: popl seen\n str %eax\n mov %eax, seen+4\n mov %esp, seen+8\n incl fixed\n movl $0x10, "
+    "main_tss+44\n"
+    "iret\n jmp task\n"
+    "user_int: int $0x44\n int $0x81\n");
 
 static void prepare(const char *at)
 {
-    t = (struct tss32){.eip = (uint32_t)at, .eflags = 2, .esp = (uint32_t)user_stack + 4096, .es = SEL_KDATA,
-                       .cs = SEL_KCODE, .ss = SEL_KDATA, .ds = SEL_KDATA};
+    t = (struct tss32){.eip = (uint32_t)at,
+                       .eflags = 2,
+                       .esp = (uint32_t)user_stack + 4096,
+                       .es = SEL_KDATA,
+                       .cs = SEL_KCODE,
+                       .ss = SEL_KDATA,
+                       .ds = SEL_KDATA};
     GDT(SEL_T) = desc((uint32_t)&t, 103, D_TSS32, 0);
 }
 

@@ -1,6 +1,6 @@
 /*
- * v86-io-bitmap.c: I/O in virtual-8086 mode asks the permission bitmap always, whatever IOPL is; an access of more
- * bytes asks for each.
+ * v86-io-bitmap.c: I/O in virtual-8086 mode asks the permission bitmap always, whatever IOPL is; an access of
+ * more bytes asks for each.
  *
  * SDM 1 19.5.2, 3B 20.2.8.1; APM 2 12.2.5. A monitor gives a DOS program the ports it wants and no other.
  */
@@ -35,7 +35,7 @@ int main(void)
     CHECK_EQ(go(in_word, 0x80, 3).vector, BP);
     allow(0x87);
     allow(0x88);
-    CHECK_EQ(go(in_word, 0x87, 0).vector, BP); /* over a byte of the bitmap */
+    CHECK_EQ(go(in_word, 0x87, 0).vector, BP);        /* over a byte of the bitmap */
     CHECK_END(go(in_byte, 0x400, 3), GP, 0, in_byte); /* beyond the TSS's limit */
     return 0;
 }

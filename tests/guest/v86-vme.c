@@ -1,22 +1,25 @@
 /*
- * v86-vme.c: with CR4.VME virtual-8086 mode has an IF of its own (VIF), and INT n goes to the table of the task itself
- * where the redirection bitmap has a 0.
+ * v86-vme.c: with CR4.VME virtual-8086 mode has an IF of its own (VIF), and INT n goes to the table of the
+ * task itself where the redirection bitmap has a 0.
  *
- * SDM 3B 20.3.2, 20.3.3, table 20-2; APM 2 8.8.2 to 8.8.5. It spares a monitor an exit for nearly every DOS call.
+ * SDM 3B 20.3.2, 20.3.3, table 20-2; APM 2 8.8.2 to 8.8.5. It spares a monitor an exit for nearly every DOS
+ * call.
  */
 #include "frame32.h"
 
 extern const char ints[], ivt_handler[], clis[], stis[], pops[], pop_tf[], wide[], iret_[], at_iret[];
 
-asm(LOW_BEGIN "ints: int $0x50\n int3\n"
-              "ivt_handler: pushf\n pop %bx\n mov %sp, %bp\n mov (%bp), %cx\n mov 2(%bp), %dx\n mov 4(%bp), %si\n iret\n"
-              "clis: cli\n pushf\n pop %ax\n int3\n"
-              "stis: sti\n pushf\n pop %ax\n int3\n"
-              "pops: pushw $0x0202\n popf\n pushf\n pop %ax\n int3\n"
-              "pop_tf: pushw $0x0302\n popf\n int3\n"
-              "wide: pushfl\n int3\n"
-              "iret_: pushw $0x0202\n pushw $0\n pushw $at_iret\n iret\n int3\n at_iret: pushf\n pop %ax\n int3\n"
-              LOW_END);
+asm(LOW_BEGIN
+    "ints: int $0x50\n int3\n"
+    "ivt_handler: pushf\n pop %bx\n mov %sp, %bp\n mov (%bp), %cx\n mov 2(%bp), %dx\n mov 4(%bp), %si\n "
+    "iret\n"
+    "clis: cli\n pushf\n pop %ax\n int3\n"
+    "stis: sti\n pushf\n pop %ax\n int3\n"
+    "pops: pushw $0x0202\n popf\n pushf\n pop %ax\n int3\n"
+    "pop_tf: pushw $0x0302\n popf\n int3\n"
+    "wide: pushfl\n int3\n"
+    "iret_: pushw $0x0202\n pushw $0\n pushw $at_iret\n iret\n int3\n at_iret: pushf\n pop %ax\n "
+    "int3\n" LOW_END);
 
 static struct trap go(const char *at, uint32_t flags)
 {

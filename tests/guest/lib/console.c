@@ -89,8 +89,8 @@ void print(const char *format, ...)
         }
         case 'u':
         case 'x':
-            print_number(is_long ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), *f == 'u' ? 10 : 16, width,
-                         pad);
+            print_number(is_long ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), *f == 'u' ? 10 : 16,
+                         width, pad);
             break;
         default: print_char(*f); break;
         }

@@ -111,16 +111,16 @@ enum vector {
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
 
-#define DEFINE_CR(n)                                            \
-    static inline uint64_t read_cr##n(void)                     \
-    {                                                           \
-        unsigned long v;                                        \
-        asm volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory"); \
-        return v;                                               \
-    }                                                           \
-    static inline void write_cr##n(uint64_t v)                  \
-    {                                                           \
-        asm volatile("mov %0, %%cr" #n ::"r"((unsigned long)v) : "memory");    \
+#define DEFINE_CR(n)                                                        \
+    static inline uint64_t read_cr##n(void)                                 \
+    {                                                                       \
+        unsigned long v;                                                    \
+        asm volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory");             \
+        return v;                                                           \
+    }                                                                       \
+    static inline void write_cr##n(uint64_t v)                              \
+    {                                                                       \
+        asm volatile("mov %0, %%cr" #n ::"r"((unsigned long)v) : "memory"); \
     }
 DEFINE_CR(0)
 DEFINE_CR(2)
@@ -130,16 +130,16 @@ DEFINE_CR(4)
 DEFINE_CR(8)
 #endif
 
-#define DEFINE_DR(n)                                            \
-    static inline uint64_t read_dr##n(void)                     \
-    {                                                           \
-        unsigned long v;                                        \
-        asm volatile("mov %%dr" #n ", %0" : "=r"(v)::"memory"); \
-        return v;                                               \
-    }                                                           \
-    static inline void write_dr##n(uint64_t v)                  \
-    {                                                           \
-        asm volatile("mov %0, %%dr" #n ::"r"((unsigned long)v) : "memory");    \
+#define DEFINE_DR(n)                                                        \
+    static inline uint64_t read_dr##n(void)                                 \
+    {                                                                       \
+        unsigned long v;                                                    \
+        asm volatile("mov %%dr" #n ", %0" : "=r"(v)::"memory");             \
+        return v;                                                           \
+    }                                                                       \
+    static inline void write_dr##n(uint64_t v)                              \
+    {                                                                       \
+        asm volatile("mov %0, %%dr" #n ::"r"((unsigned long)v) : "memory"); \
     }
 DEFINE_DR(0)
 DEFINE_DR(1)

@@ -213,7 +213,8 @@ struct trap real_run(const struct regs *r)
 
 void check_failed(const char *file, int line, const char *what, uint64_t expected, uint64_t got)
 {
-    print("%s:%d: %s: expected %lx, got %lx\n", file, line, what, (unsigned long)expected, (unsigned long)got);
+    print("%s:%d: %s: expected %lx, got %lx\n", file, line, what, (unsigned long)expected,
+          (unsigned long)got);
     exit_fail(EXIT_CHECK);
 }
 

@@ -1,8 +1,9 @@
 /*
- * trap32.h: exceptions and interrupts of a 32-bit image, its descriptor tables, and code run under them: 16-bit,
- * user, virtual-8086, real mode.
+ * trap32.h: exceptions and interrupts of a 32-bit image, its descriptor tables, and code run under them:
+ * 16-bit, user, virtual-8086, real mode.
  *
- * As in trap.h, an exception while something is tried is recorded and ends the try; any other fails the image.
+ * As in trap.h, an exception while something is tried is recorded and ends the try; any other fails the
+ * image.
  */
 #ifndef GUEST_TRAP32_H
 #define GUEST_TRAP32_H
