@@ -8,7 +8,7 @@
 #define MSR_DEBUGCTL 0x1d9
 #define BTF          BIT(1)
 static volatile unsigned hits;
-static uint64_t rips[8], control;
+static volatile uint64_t rips[8], control;
 
 static void debug(struct regs *r)
 {

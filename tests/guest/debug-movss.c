@@ -7,9 +7,9 @@
  */
 #include "frame.h"
 
-static uint64_t rips[8];
+static volatile uint64_t rips[8];
 static volatile unsigned hits;
-static uint64_t dr6[8];
+static volatile uint64_t dr6[8];
 static uint16_t selector = SEL_KDATA;
 
 static void debug(struct regs *r)
@@ -21,6 +21,26 @@ static void debug(struct regs *r)
     hits++;
     write_dr6(0xffff0ff0);
     r->rflags |= FLAG_RF;
+}
+
+static void passed(struct regs *r)
+{
+}
+
+extern const char int_behind[];
+/* Were the step only put off, it would come at the handler's first instruction. */
+static void step_over_int(void)
+{
+    hits = 0;
+    asm volatile(
+        "pushf; orq $0x100, (%%rsp); popf\n"
+        ".globl int_behind\n"
+        "movw selector(%%rip), %%ss\nint $0x98\nnop\nint_behind: nop\n"
+        "pushf; andq $~0x100, (%%rsp); popf"
+        :
+        :
+        : "memory", "cc");
+    CHECK_EQ(rips[0], (uint64_t)int_behind);
 }
 
 extern const char movss_at[], movss_next[], movss_third[];
@@ -42,6 +62,8 @@ int main(void)
 {
     asm volatile("" : : "m"(selector));
     trap_set_handler(DB, debug);
+    trap_set_handler(0x98, passed);
+    step_over_int();
     go(FLAG_TF);
     CHECK_EQ(rips[0], (uint64_t)movss_third); /* nothing between the two */
     CHECK_EQ(dr6[0] & 0xf00f, BIT(14));

@@ -7,7 +7,7 @@
 #include "frame.h"
 
 static volatile unsigned hits;
-static uint64_t rips[16], rcxs[16], flags[16];
+static volatile uint64_t rips[16], rcxs[16], flags[16];
 
 static void debug(struct regs *r)
 {

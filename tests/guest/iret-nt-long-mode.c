@@ -17,10 +17,13 @@ static struct trap jump(uint16_t sel)
 
 int main(void)
 {
-    struct trap t = TRY("pushf; orq $0x4000, (%%rsp); popf; nop; .globl iret_nt; iret_nt: iretq",
-                        :
-                        :
-                        : "memory");
+    /* The frame is good: without NT it would be a return to the next instruction. */
+    struct trap t = TRY(
+        "mov %%rsp, %%rcx; mov %%ss, %%eax; push %%rax; push %%rcx; pushq $2; mov %%cs, %%eax;"
+        "push %%rax; pushq $1f; pushf; orq $0x4000, (%%rsp); popf; nop; .globl iret_nt; iret_nt: iretq; 1:",
+        :
+        :
+        : "rax", "rcx", "memory");
     extern const char iret_nt[];
     CHECK_TRAP_AT(t, GP, 0, iret_nt);
     CHECK_EQ(t.regs.rflags & FLAG_NT, FLAG_NT);
