@@ -5,7 +5,9 @@
 #include "back/console_impl.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -106,20 +108,49 @@ struct console *console_open_stdio(int in_fd, int out_fd, struct loop *loop,
     return c;
 }
 
+static bool file_error(const char *path, int error, struct err *e)
+{
+    const char *mend = error == ENXIO                      ? "start its reader first"
+                       : error == EISDIR                   ? "name a file, not a directory"
+                       : error == ENOENT                   ? "create the directory it is to be in"
+                       : error == EACCES || error == EROFS ? "choose a path that you may write"
+                                                           : "choose another path";
+    return err_config(e, "serial output file '%s': %s; %s", path, strerror(error), mend);
+}
+
 /* O_NONBLOCK means nothing to a regular file; a FIFO without a reader is refused instead of waited for. */
+#define FILE_FLAGS (O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
 static bool open_file(struct console *c, const char *path, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        const char *mend = errno == ENXIO                      ? "start its reader first"
-                           : errno == EISDIR                   ? "name a file, not a directory"
-                           : errno == ENOENT                   ? "create the directory it is to be in"
-                           : errno == EACCES || errno == EROFS ? "choose a path that you may write"
-                                                               : "choose another path";
-        return err_config(e, "serial output file '%s': %s; %s", path, strerror(errno), mend);
-    }
+    int fd = open(path, FILE_FLAGS | O_CREAT, 0666);
+    if (fd < 0)
+        return file_error(path, errno, e);
     console_fd_own(&c->out, fd);
     return true;
+}
+
+int console_can_create(const char *path)
+{
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash && snprintf(folder, sizeof folder, "%.*s/", (int)(slash - path), path) >= (int)sizeof folder)
+        return ENAMETOOLONG;
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+bool console_check(const struct console_spec *spec, struct err *e)
+{
+    if (spec->kind == CONSOLE_UNIX)
+        return console_unix_check(spec->path, e);
+    if (spec->kind != CONSOLE_FILE)
+        return true;
+    int fd = open(spec->path, FILE_FLAGS), error = fd < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (error == ENOENT)
+        error = console_can_create(spec->path);
+    return !error || file_error(spec->path, error, e);
 }
 
 struct console *console_open(const struct console_spec *spec, struct loop *loop,
@@ -143,6 +174,10 @@ struct console *console_open(const struct console_spec *spec, struct loop *loop,
 void console_connect(struct console *c, const struct console_device *device)
 {
     assert(!c->connected);
+    /* Only now: a machine that could not be built has not cost a file its contents. A device or a FIFO
+     * refuses, and has none. */
+    if (c->kind == CONSOLE_FILE && ftruncate(c->out.fd, 0) != 0 && errno != EINVAL)
+        log_warn("serial output file: %s; it keeps what it held before", strerror(errno));
     c->device = *device;
     c->connected = true;
     console_kick(c);

@@ -46,6 +46,12 @@ struct console_spec {
 /* stdio | null | file:PATH | unix:PATH. Touches nothing on the host. False: ERR_CONFIG in `e`. */
 bool console_parse(struct console_spec *spec, const char *text, struct err *e);
 
+/*
+ * Could it be opened now? Opens files but neither creates nor changes any; whether somebody listens at a
+ * socket only connecting tells. False: `e` as of console_open.
+ */
+bool console_check(const struct console_spec *spec, struct err *e);
+
 /* What the monitor wants to know. Either may be NULL. Called on the loop's thread. */
 struct console_events {
     /* Ctrl-a x. */
@@ -70,10 +76,10 @@ struct console_device {
 };
 
 /*
- * Open the host side. CONSOLE_FILE creates or truncates; CONSOLE_UNIX replaces a socket file at which nobody
- * listens, creates it for this user only (mode 0600) and removes it at the end. All kinds but null make the
- * process ignore SIGPIPE. At most one console a process may be CONSOLE_STDIO. NULL: `e` says what failed and
- * what to do. `loop` outlives the console.
+ * Open the host side. CONSOLE_FILE creates, and console_connect truncates; CONSOLE_UNIX replaces a socket
+ * file at which nobody listens, creates it for this user only (mode 0600) and removes it at the end. All
+ * kinds but null make the process ignore SIGPIPE. At most one console a process may be CONSOLE_STDIO. NULL:
+ * `e` says what failed and what to do. `loop` outlives the console.
  */
 struct console *console_open(const struct console_spec *spec, struct loop *loop,
                              const struct console_events *events, struct err *e);

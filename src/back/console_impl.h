@@ -70,6 +70,10 @@ void console_in_close(struct console *c);
 void console_in_finish(struct console *c);
 
 bool console_unix_listen(struct console *c, const char *path, struct err *e);
+/* console_check of a socket. */
+bool console_unix_check(const char *path, struct err *e);
+/* May a file be made there? 0 or an errno. */
+int console_can_create(const char *path);
 /* The loop's thread: the client has gone. */
 void console_unix_gone(struct console *c);
 void console_unix_close(struct console *c);

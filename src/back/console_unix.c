@@ -106,14 +106,34 @@ static bool bind_error(const char *path, int error, struct err *e)
         path);
 }
 
-bool console_unix_listen(struct console *c, const char *path, struct err *e)
+static bool set_address(struct sockaddr_un *addr, const char *path, struct err *e)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof addr.sun_path)
+    *addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof addr->sun_path)
         return err_config(e,
                           "serial socket '%s': a socket's path has at most %zu bytes; choose a shorter one",
-                          path, sizeof addr.sun_path - 1);
-    memcpy(addr.sun_path, path, strlen(path) + 1);
+                          path, sizeof addr->sun_path - 1);
+    memcpy(addr->sun_path, path, strlen(path) + 1);
+    return true;
+}
+
+bool console_unix_check(const char *path, struct err *e)
+{
+    struct sockaddr_un addr;
+    struct stat st;
+    if (!set_address(&addr, path, e))
+        return false;
+    if (lstat(path, &st) == 0 && !is_stale(&addr))
+        return bind_error(path, EADDRINUSE, e);
+    int error = console_can_create(path);
+    return !error || bind_error(path, error, e);
+}
+
+bool console_unix_listen(struct console *c, const char *path, struct err *e)
+{
+    struct sockaddr_un addr;
+    if (!set_address(&addr, path, e))
+        return false;
 
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -27,7 +27,7 @@ static const struct signature signatures[] = {
     SIG(0, "BZh", "it is bzip2 data: give the bzImage as built; an initrd goes to --initrd"),
     SIG(0, "\x02\x21\x4c\x18", "it is lz4 data: give the bzImage as built; an initrd goes to --initrd"),
     SIG(0, "07070", "it is a cpio archive, an initrd: give it with --initrd and a bzImage with --kernel"),
-    SIG(0, "QFI\xfb", "it is a qcow2 disk image: give it with --disk path=FILE,format=qcow2"),
+    SIG(0, "QFI\xfb", "it is a qcow2 disk image: give the Linux bzImage (vmlinuz) that is inside it"),
     SIG(0, "!<arch>\n", "it is an ar archive (a Debian package?): unpack it and give boot/vmlinuz-*"),
     SIG(0, "MZ", "it is an EFI program (PE) without a Linux setup header: give a Linux bzImage (vmlinuz)"),
     SIG(0, "#!", "it is a script: give a Linux bzImage (vmlinuz)"),

@@ -13,7 +13,6 @@ static const struct {
     const char *name, *summary, *missing;
 } later[] = {
     {"kvm", "the processor's own virtualization, through /dev/kvm", "not built yet in this version"},
-    {"dbt", "dynamic binary translation", "not built yet in this version"},
 };
 
 const char *engine_later(const char *name)
@@ -96,6 +95,7 @@ static bool set_json(void *target, const struct option_use *use, struct err *e)
 
 static const struct option rows_of_options[] = {
     {"--json", NULL, "print one JSON object", 1, set_json},
+    {"--help", NULL, "print this, as do -h and -help", 2, NULL},
 };
 static const struct option_group groups[] = {{"Options", rows_of_options, ARRAY_LEN(rows_of_options)}};
 static const struct option_table engines_options = {"engines", groups, ARRAY_LEN(groups)};

@@ -5,8 +5,10 @@
 #include "cli/nearest.h"
 #include "cli/options.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 const struct command commands[] = {
     {"run", "run a virtual machine", run_main, run_help},
@@ -54,8 +56,21 @@ static int unknown(const char *word)
     return cli_fail(&e);
 }
 
+/*
+ * A file opened later must not become standard output because that was closed (`>&-`): messages and the
+ * guest's console would go into it. The other direction of /dev/null keeps the place, and an error of its
+ * use.
+ */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* takes the lowest: this one */
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     /* A reader that goes away shows as an error of one write. */
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {

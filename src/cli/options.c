@@ -45,8 +45,10 @@ static bool unknown(const struct option_table *t, const char *word, struct err *
 
 static bool stray(const struct option_table *t, const char *word, struct err *e)
 {
-    const struct option *kernel = options_find(t, "--kernel");
-    if (kernel)
+    if (!t->groups)
+        return err_config(e, "'%.80s' is too much: `trapeze %s` takes nothing more; leave it out", word,
+                          t->command);
+    if (options_find(t, "--kernel") && word[0] && word[0] != '-')
         return err_config(e, "'%.80s' belongs to no option; if it is the kernel, write: --kernel %.80s", word,
                           word);
     return err_config(e, "'%.80s' belongs to no option; `trapeze %s --help` shows what it takes", word,
@@ -68,9 +70,9 @@ static bool take_value(const struct option_table *t, const struct option *o, cha
         char *next = **words;
         if (!next)
             return err_config(e, "%s: value missing; write %s %s", o->name, o->name, o->value);
-        if (next[0] == '-' && options_find(t, next))
-            return err_config(e, "%s: value missing before %.80s; write %s %s", o->name, next, o->name,
-                              o->value);
+        if (next[0] == '-' && (options_find(t, next) || is_help_option(next)))
+            return err_config(e, "%s: value missing before %.80s; write %s %s, or %s=%.80s if that is it",
+                              o->name, next, o->name, o->value, o->name, next);
         use->value = next;
         (*words)++;
     }
@@ -109,6 +111,10 @@ enum parse_result options_parse(const struct option_table *t, char **words, void
             return PARSE_FAILED;
         }
         assert(o->subject > 0 && o->subject < ARRAY_LEN(seen));
+        if (o->refuse) {
+            err_config(e, "%s: not built yet in this version; %s", o->name, o->refuse);
+            return PARSE_FAILED;
+        }
         struct option_use use = {.name = o->name};
         if (!take_value(t, o, &words, strchr(word, '='), &use, e) || !once(o, seen, e) ||
             !o->set(target, &use, e))

@@ -20,9 +20,13 @@ struct option {
      * each other.
      */
     unsigned subject;
-    /* Fill `target` (of the caller of options_parse); ERR_CONFIG names the option as the user wrote it. */
+    /*
+     * Fill `target` (of the caller of options_parse); ERR_CONFIG names the option as the user wrote it. NULL:
+     * --help's own row, and options that are refused.
+     */
     bool (*set)(void *target, const struct option_use *use, struct err *e);
-    bool may_be_empty; /* "" is a value */
+    bool may_be_empty;  /* "" is a value */
+    const char *refuse; /* not built yet, whatever the value: what to do instead */
 };
 
 /* Rows up to the next heading belong together in help. */

@@ -28,6 +28,7 @@ enum subject {
     SUBJECT_DRY_RUN,
     SUBJECT_NET,
     SUBJECT_LATER,
+    SUBJECT_HELP,
 };
 
 /* ---- the machine ---- */
@@ -39,7 +40,8 @@ static bool set_engine(void *target, const struct option_use *use, struct err *e
     char known[200] = "auto";
 
     if (later)
-        return err_config(e, "engine '%s' is not built yet; use --engine interp or auto", use->value);
+        return err_config(e, "%s %s: %s; use --engine auto, or one that `trapeze engines` shows as usable",
+                          use->name, use->value, later);
     for (unsigned i = 0; i < engine_count; i++) {
         size_t at = strlen(known);
         snprintf(known + at, sizeof(known) - at, "%s%s", i + 1 < engine_count ? ", " : " or ",
@@ -171,18 +173,6 @@ static bool set_net(void *target, const struct option_use *use, struct err *e)
                       use->name);
 }
 
-static bool set_disk(void *target, const struct option_use *use, struct err *e)
-{
-    return err_config(e, "%s: not built yet in this version; put what the guest needs into --initrd FILE",
-                      use->name);
-}
-
-static bool set_firmware(void *target, const struct option_use *use, struct err *e)
-{
-    return err_config(e, "%s: not built yet in this version; start a Linux kernel with --kernel FILE",
-                      use->name);
-}
-
 /* ---- the run ---- */
 
 static bool set_stats(void *target, const struct option_use *use, struct err *e)
@@ -269,6 +259,7 @@ static const struct option run_rows[] = {
     {"--count", NULL, "count every instruction exactly, even if that costs speed", SUBJECT_COUNT, set_count},
     {"--dry-run", NULL, "check options, files and host, build the machine, run nothing", SUBJECT_DRY_RUN,
      set_dry_run},
+    {"--help", NULL, "print this, as do -h and -help", SUBJECT_HELP, NULL},
 };
 
 static const struct option qemu_rows[] = {
@@ -285,9 +276,12 @@ static const struct option qemu_rows[] = {
 };
 
 static const struct option later_rows[] = {
-    {"--firmware", "NAME", "start a BIOS or UEFI image", SUBJECT_LATER, set_firmware},
-    {"--disk", "SPEC", "a disk image", SUBJECT_LATER, set_disk},
-    {"--cdrom", "FILE", "a CD-ROM image", SUBJECT_LATER, set_disk},
+    {"--firmware", "NAME", "start a BIOS or UEFI image", SUBJECT_LATER,
+     .refuse = "start a Linux kernel with --kernel FILE"},
+    {"--disk", "SPEC", "a disk image", SUBJECT_LATER,
+     .refuse = "put what the guest needs into --initrd FILE"},
+    {"--cdrom", "FILE", "a CD-ROM image", SUBJECT_LATER,
+     .refuse = "put what the guest needs into --initrd FILE"},
 };
 
 static const struct option_group groups[] = {

@@ -2,9 +2,10 @@
  * engine.c: the list of engines.
  */
 #include "engine/engine.h"
+#include "engine/dbt/dbt.h"
 #include "engine/interp/interp.h"
 
-const struct engine_ops *const engines[] = {&interp_engine};
+const struct engine_ops *const engines[] = {&dbt_engine, &interp_engine};
 const unsigned engine_count = ARRAY_LEN(engines);
 
 const char *const engine_exit_names[EXIT_REASONS] = {

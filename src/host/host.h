@@ -74,5 +74,12 @@ double host_process_age(void);
  */
 bool term_raw(int fd);
 void term_restore(void);
+/*
+ * Job control, on one thread: give the terminal back before the process stops, and take it again after it was
+ * continued, by whatever it was stopped. In the background it is the shell's: then it is left alone until
+ * the next term_resume, which fg's SIGCONT brings. No effect without term_raw.
+ */
+void term_suspend(void);
+void term_resume(void);
 
 #endif

@@ -3,9 +3,12 @@
  */
 #include "vmm/check.h"
 #include "machine/pc.h"
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #define TIMEOUT_MAX 1e9 /* seconds; thirty years, and far from the end of 64 bits of nanoseconds */
 
@@ -19,14 +22,14 @@ static void PRINTF(3, 4) append(char *list, size_t size, const char *fmt, ...)
     va_end(ap);
 }
 
-static const struct engine_ops *choose(struct err *e)
+static const struct engine_ops *choose(char *choice, size_t size, struct err *e)
 {
     char refused[384] = "";
     for (unsigned i = 0; i < engine_count; i++) {
         struct engine_probe p = engines[i]->probe();
         if (p.usable) {
-            log_info("engine %s: %s%s%s", engines[i]->name,
-                     refused[0] ? refused : "the fastest one in this version", p.why[0] ? "; " : "", p.why);
+            append(choice, size, "%s%s%s", refused[0] ? refused : "the fastest one in this version",
+                   p.why[0] ? "; " : "", p.why);
             return engines[i];
         }
         append(refused, sizeof(refused), "%s%s cannot run here (%s)", refused[0] ? "; " : "",
@@ -63,25 +66,68 @@ static bool check_cpus(unsigned cpus, struct err *e)
     return true;
 }
 
+/* Is there a place for it in our address space? Reserving one costs nothing. */
+static bool check_memory(uint64_t bytes, struct err *e)
+{
+    if (bytes == 0)
+        return err_config(e, "--memory 0: a machine needs memory; give more, such as --memory 512M");
+    void *place = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return err_config(e, "--memory of %llu MiB is more than this host has addresses for (%s): give less",
+                          (unsigned long long)(bytes >> 20), strerror(errno));
+    munmap(place, bytes);
+    return true;
+}
+
 static bool check_timeout(double s, struct err *e)
 {
     if (!isfinite(s) || s < 0 || s > TIMEOUT_MAX)
-        return err_config(e, "--timeout %g: give seconds between 0 (no time-out) and %.0f", s, TIMEOUT_MAX);
+        return err_config(e, "--timeout %.15g: give seconds between 0 (no time-out) and %.0f", s,
+                          TIMEOUT_MAX);
+    return true;
+}
+
+/* Are both one regular file, by whatever names? */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    if (!a || !b)
+        return false;
+    if (stat(a, &sa) != 0 || stat(b, &sb) != 0)
+        return !strcmp(a, b);
+    return S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* Nothing is written over what is read, or over what is written as well. */
+static bool check_outputs(const struct vm_config *cfg, const struct console_spec *console, struct err *e)
+{
+    const struct {
+        const char *option, *path;
+    } in[] = {{"--kernel", cfg->kernel}, {"--initrd", cfg->initrd}},
+      out[] = {{"--serial", console->kind == CONSOLE_FILE ? console->path : NULL}, {"--stats", cfg->stats}};
+    for (unsigned o = 0; o < ARRAY_LEN(out); o++)
+        for (unsigned i = 0; i < ARRAY_LEN(in); i++)
+            if (same_file(out[o].path, in[i].path))
+                return err_config(e, "%s would overwrite '%s', which is %s's file; give another path",
+                                  out[o].option, in[i].path, in[i].option);
+    if (same_file(out[0].path, out[1].path))
+        return err_config(e, "--serial and --stats would both write '%s'; give two paths", out[1].path);
     return true;
 }
 
 bool vm_check(const struct vm_config *cfg, struct vm_checked *out, struct err *e)
 {
     *out = (struct vm_checked){0};
-    if (!check_cpus(cfg->cpus, e) || !check_timeout(cfg->timeout, e))
+    if (!check_cpus(cfg->cpus, e) || !check_memory(cfg->memory, e) || !check_timeout(cfg->timeout, e))
         return false;
     if (!cfg->kernel)
         return err_config(e, "nothing to start: give --kernel FILE, a Linux bzImage");
     if (!console_parse(&out->console, cfg->serial ? cfg->serial : "stdio", e))
         return false;
-    if (cfg->stats && !stats_file_open(&out->stats, cfg->stats, e))
+    if (!check_outputs(cfg, &out->console, e) || (cfg->stats && !stats_file_open(&out->stats, cfg->stats, e)))
         return false;
-    out->engine = !cfg->engine || !strcmp(cfg->engine, "auto") ? choose(e) : named(cfg->engine, e);
+    out->engine = !cfg->engine || !strcmp(cfg->engine, "auto") ? choose(out->choice, sizeof(out->choice), e)
+                                                               : named(cfg->engine, e);
     if (!out->engine) {
         stats_file_close(&out->stats);
         return false;

@@ -11,14 +11,14 @@
 
 struct vm_checked {
     const struct engine_ops *engine;
+    char choice[512]; /* why `auto` chose it; "" when it was named */
     struct console_spec console;
     struct stats_file stats; /* the caller's to close */
 };
 
 /*
  * What can be checked without building a machine; what needs the kernel's file or the memory's layout is
- * found by pc_new. ERR_CONFIG names the option and the mend. Leaves nothing behind on the host. Says on
- * standard error what `auto` chose.
+ * found by pc_new. ERR_CONFIG names the option and the mend. Leaves nothing behind on the host.
  */
 bool vm_check(const struct vm_config *cfg, struct vm_checked *out, struct err *e);
 

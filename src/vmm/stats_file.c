@@ -40,6 +40,8 @@ bool stats_file_open(struct stats_file *f, const char *path, struct err *e)
     if (!path[0])
         return cannot(e, path, ENOENT);
     bool exists = stat(path, &st) == 0;
+    if (!exists && errno != ENOENT)
+        return cannot(e, path, errno);
     if (exists && S_ISDIR(st.st_mode))
         return cannot(e, path, EISDIR);
     if (exists && !S_ISREG(st.st_mode)) {

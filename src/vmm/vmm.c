@@ -6,6 +6,7 @@
  */
 #include "vmm/vmm.h"
 #include "back/console.h"
+#include "host/host.h"
 #include "machine/pc.h"
 #include "vmm/check.h"
 #include "vmm/crash.h"
@@ -98,9 +99,30 @@ static void on_quit(void *opaque)
     end(opaque, (struct vm_result){.end = VM_QUIT});
 }
 
+/* Stop as if SIGTSTP had never been blocked, which includes not at all where no shell could continue us. */
+static void stop_by_job_control(void)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    term_suspend();
+    pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+    raise(SIGTSTP);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL);
+    term_resume();
+}
+
 static void on_signal(void *opaque, int sig)
 {
     struct vm *vm = opaque;
+    if (sig == SIGTSTP) {
+        stop_by_job_control();
+        return;
+    }
+    if (sig == SIGCONT) {
+        term_resume();
+        return;
+    }
     if ((sig == SIGTERM || sig == SIGHUP) && !vm->button_pressed) {
         vm->button_pressed = true;
         log_info("SIG%s: pressing the power button; a second signal ends the machine", sigabbrev_np(sig));
@@ -127,7 +149,7 @@ static void post_pc_event(void *opaque)
 /* Signals that the caller was started to ignore (nohup, a shell's background) stay ignored. */
 static bool take_signals(struct vm *vm, struct err *e)
 {
-    static const int wanted[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+    static const int wanted[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT};
     int taken[ARRAY_LEN(wanted)];
     unsigned n = 0;
     for (unsigned i = 0; i < ARRAY_LEN(wanted); i++) {
@@ -152,6 +174,8 @@ static bool build(struct vm *vm, struct err *e)
     const struct console_events ce = {.quit = on_quit, .output_lost = on_output_lost, .opaque = vm};
     /* A dry run truncates no file, takes no socket and leaves the terminal alone. */
     const struct console_spec nowhere = {.kind = CONSOLE_NULL};
+    if (cfg->dry_run && !console_check(&vm->checked.console, e))
+        return false;
 
     vm->loop = loop_new(e);
     if (!vm->loop || !take_signals(vm, e))
@@ -178,15 +202,6 @@ static bool build(struct vm *vm, struct err *e)
     if (vm->pc)
         warn_of_memory(cfg->memory);
     return vm->pc;
-}
-
-static void say_what_would_run(const struct vm_config *cfg, const struct engine_ops *engine)
-{
-    log_info("dry run: engine %s, %u vCPU%s, %llu MiB of memory, serial %s, kernel '%s'%s%s%s%s%s",
-             engine->name, cfg->cpus, cfg->cpus == 1 ? "" : "s", (unsigned long long)(cfg->memory >> 20),
-             cfg->serial ? cfg->serial : "stdio", cfg->kernel, cfg->initrd ? ", initrd '" : "",
-             cfg->initrd ? cfg->initrd : "", cfg->initrd ? "'" : "", cfg->append ? ", command line: " : "",
-             cfg->append ? cfg->append : "");
 }
 
 static bool live(struct vm *vm, struct err *e)
@@ -234,9 +249,10 @@ bool vmm_run(const struct vm_config *cfg, struct vm_result *result, struct err *
 
     bool ok = build(&vm, e);
     if (ok && cfg->dry_run) {
-        say_what_would_run(cfg, vm.checked.engine);
         vm.result.end = VM_QUIT;
     } else if (ok) {
+        if (vm.checked.choice[0])
+            log_info("engine %s: %s", vm.checked.engine->name, vm.checked.choice);
         ok = live(&vm, e);
     }
     if (!write_stats(&vm, ok, e) && ok) {

@@ -71,6 +71,8 @@
 #define XCR0_X87 0x1u
 #define XCR0_SSE 0x2u
 #define XCR0_AVX 0x4u
+/* MXCSR: all six exceptions masked (SDM 1 10.2.3). */
+#define MXCSR_ALL_MASKED 0x1f80u
 
 /* ---- exceptions (SDM 3A 6.15) ---- */
 enum x86_vector {

@@ -178,7 +178,7 @@ static void other_files_are_named(void **state)
         {"BZh9", 4, "bzip2"},
         {"\x02\x21\x4c\x18", 4, "lz4"},
         {"070701", 6, "--initrd"},
-        {"QFI\xfb", 4, "--disk"},
+        {"QFI\xfb", 4, "qcow2 disk image: give the Linux bzImage"},
         {"!<arch>\ndebian-binary", 21, "Debian package"},
         {"MZ\x90", 3, "EFI"},
         {"#!/bin/sh\n", 10, "script"},

@@ -15,11 +15,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define ARENA_SIZE  MIB(32)
-#define HASH_SIZE   65536u
-#define PAGE_HASH   16384u
-#define BLOCK_INSNS 32u
-#define SPANNING    64u
+#define ARENA_SIZE MIB(32)
+#define HASH_SIZE  65536u
+#define PAGE_HASH  16384u
+#define SPANNING   64u
 
 struct spanning {
     uint8_t bytes[X86_MAX_INSN];
@@ -107,6 +106,11 @@ OP(op_too_long)
     return insn_gp0(v, in);
 }
 
+bool block_insn_defined(const struct insn *in)
+{
+    return in->fn != op_undefined && in->fn != op_too_long;
+}
+
 bool block_is_end(const struct insn *in)
 {
     return in->fn == op_block_end;
@@ -134,6 +138,8 @@ void block_invalidate(struct interp *v, gpa_t gpa, uint64_t len)
             unlink_block(v->blocks, b);
             for (unsigned i = 0; i <= b->n; i++)
                 b->insns[i].fn = op_stale;
+            if (v->hooks)
+                v->hooks->stale(v, b);
             continue;
         }
         left |= same_page;
@@ -154,8 +160,10 @@ void block_flush_all(struct interp *v)
     memset(bc->hash, 0, sizeof(bc->hash));
     memset(bc->by_page, 0, sizeof(bc->by_page));
     bc->used = 0;
+    if (v->hooks)
+        v->hooks->flushed(v);
     v->blk = NULL;
-    tlb_new_generations(v); /* empties the jump cache */
+    v->generation++; /* empties the jump cache */
     interp_mode_changed(&v->c);
     clock_gettime(CLOCK_MONOTONIC, &t1);
     double s = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) * 1e-9;
@@ -256,6 +264,7 @@ static struct block *block_make(struct interp *v, gpa_t gpa, uint32_t mode, uint
         return NULL;
     b->gpa = gpa;
     b->mode = mode;
+    b->entry_m = b->entry_h = b->links = b->heat = 0;
     b->bytes = (uint16_t)MIN(off, room);
     close_block(b, n, off);
     bc->used += BLOCK_SIZE(n);

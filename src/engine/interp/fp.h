@@ -128,7 +128,7 @@ static inline struct fp_selectors *fp_selectors(struct interp *v)
 bool fp_alignment(struct interp *v, uint64_t lin, unsigned bits);
 static ALWAYS_INLINE bool fp_aligned(struct interp *v, uint64_t lin, unsigned size)
 {
-    return LIKELY(v->tlb != v->checked) || size <= 8 || fp_alignment(v, lin, size == 10 ? 7 : 15);
+    return LIKELY(v->tlb != v->tlbs[BANK_CHECKED]) || size <= 8 || fp_alignment(v, lin, size == 10 ? 7 : 15);
 }
 
 /* Where the operand is to be read: guest memory itself or the bounce buffer. NULL: cpu->fault. */

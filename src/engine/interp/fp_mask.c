@@ -24,13 +24,13 @@ static bool chosen(const uint8_t *mask, unsigned i, unsigned size)
 /* Elements are exempt from alignment checks (seen on Zen 3), which the TLB would make. */
 static bool read_element(struct interp *v, uint64_t lin, void *buf, unsigned size)
 {
-    if (UNLIKELY(v->tlb == v->checked))
+    if (UNLIKELY(v->tlb == v->tlbs[BANK_CHECKED]))
         return fp_read(v, lin, buf, size);
     return ld_lin(v, lin, buf, size);
 }
 static bool write_element(struct interp *v, uint64_t lin, const void *buf, unsigned size)
 {
-    if (UNLIKELY(v->tlb == v->checked))
+    if (UNLIKELY(v->tlb == v->tlbs[BANK_CHECKED]))
         return fp_write(v, lin, buf, size);
     return st_lin(v, lin, buf, size);
 }

@@ -53,6 +53,11 @@ struct block {
     uint16_t n;    /* instructions, the closing pseudo-instruction not counted */
     uint16_t
         bytes; /* guest bytes, on the first page (an instruction that spans pages is a block of its own) */
+    /* The translator's: host code, as offsets into its cache; 0: none. */
+    uint32_t entry_m, entry_h, stale_code;
+    uint32_t links; /* jumps of other blocks to it */
+    uint32_t heat;  /* how often it was interpreted */
+    uint32_t unused;
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
 };
 
@@ -64,14 +69,21 @@ enum {
     MODE_CODE = 3,
     MODE_STACK32 = 4, /* outside 64-bit mode: SS.B */
     MODE_ONE = 8,     /* blocks of one instruction */
+    /* For translated code only: */
+    MODE_SSE = 16,         /* SSE instructions raise no #NM, #UD or #XM */
+    MODE_AVX = 32,         /* nor do those of AVX */
+    MODE_RIGHTS_SHIFT = 6, /* TLB bank, two bits */
 };
+
+#define BLOCK_INSNS 32u /* at most, in a block */
 
 /* Softmmu TLB: direct-mapped, one bank for each kind of rights. */
 #define TLB_BITS    10
 #define TLB_SIZE    (1u << TLB_BITS)
 #define TLB_INVALID 1ull /* no page address: never equal to a tag */
 
-enum tlb_bank { BANK_SUPER, BANK_SUPER_AC, BANK_USER, TLB_BANKS };
+enum tlb_bank { BANK_SUPER, BANK_SUPER_AC, BANK_USER, BANK_CHECKED, TLB_BANKS };
+/* BANK_CHECKED is never filled: #AC checks and data breakpoints send every access the slow way. */
 
 struct tlb_entry {
     uint64_t rd, wr, ex; /* linear page when reads, writes, fetches may go directly; else TLB_INVALID */
@@ -84,23 +96,15 @@ struct tlb_info {
     struct cpu_translation t;
     bool ram; /* in a slot: addend is right */
     bool rom;
-    bool logged; /* the slot stands in the space's log */
+    bool logged; /* the slot stands in v->filled */
 };
 
-/*
- * What is held for one PCID (SDM 3A 4.10.1); without PCIDs there is one space. A load of CR3 changes the
- * space in use, so that the others' translations, and the jump-cache entries made under them, wait there
- * untouched.
- */
+/* Translations of a PCID that is not the current one (tlb_space.c). */
 struct tlb_space {
-    unsigned pcid;
-    uint64_t used;       /* when it was last entered: v->spaces_entered then */
-    uint64_t generation; /* of jump-cache entries; unique over all spaces */
-    struct tlb_entry entry[TLB_BANKS][TLB_SIZE];
-    struct tlb_info info[TLB_BANKS][TLB_SIZE];
-    uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
-    unsigned nfilled;
-    uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+    unsigned pcid;         /* or ~0: none */
+    uint64_t since;        /* when they were put aside: v->spaces_left then */
+    struct tlb_kept *kept; /* n of them; room for every slot, or NULL */
+    unsigned n;
 };
 #define TLB_SPACES 8
 
@@ -135,6 +139,8 @@ struct interp {
     bool faulted;      /* a handler left with cpu->fault to be delivered */
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
+    bool alone;        /* no handler goes on to another block */
+    bool translates;   /* modes are told apart as translated code needs it */
     bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
     bool no_trap;      /* INT n: no single-step trap behind it */
@@ -143,12 +149,16 @@ struct interp {
     bool stepping; /* the engine's user asked for single step */
     bool error;    /* EXIT_ERROR: error_text */
     uint32_t mode;
-    uint32_t rights;                      /* bank, for the key */
-    uint64_t generation;                  /* last one given out */
-    struct tlb_space *space;              /* of the current PCID */
-    struct tlb_space *spaces[TLB_SPACES]; /* made when first needed; NULL behind the last */
-    uint64_t spaces_entered;
-    struct tlb_entry checked[TLB_SIZE]; /* never filled: #AC checks, data breakpoints */
+    uint32_t rights; /* bank, for the key */
+    uint64_t generation;
+    struct tlb_entry tlbs[TLB_BANKS][TLB_SIZE];
+    struct tlb_info info[TLB_BANKS][TLB_SIZE];
+    uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
+    unsigned nfilled;
+    uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+    unsigned pcid;               /* whose translations these are, with the global ones */
+    struct tlb_space spaces[TLB_SPACES];
+    uint64_t spaces_left;
     struct jump_cache jc[JC_SIZE];
     struct block_cache *blocks;
     struct x86_decoder decoder;
@@ -159,6 +169,13 @@ struct interp {
     unsigned nbreakpoints;
     char error_text[256];
     struct fp_thunks *thunks;
+    const struct block_hooks *hooks; /* or NULL */
+};
+
+/* For who keeps code made from blocks. */
+struct block_hooks {
+    void (*stale)(struct interp *v, struct block *b); /* its bytes changed */
+    void (*flushed)(struct interp *v);                /* all blocks are gone */
 };
 
 /* ---- registers ---- */
@@ -363,20 +380,16 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 
 /* ---- TLB and blocks ---- */
 
-bool tlb_init(struct interp *v, struct err *e);
+void tlb_init(struct interp *v);
 void tlb_free(struct interp *v);
-/* What the jump cache holds is out of date, in every space. */
-void tlb_new_generations(struct interp *v);
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
 void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin);
-/* CR3 was loaded: go to its PCID's space, and drop what is not global there unless `keep`. */
+/* CR3 was loaded: drop what is not global of its PCID, unless `keep`. */
 void tlb_cr3_loaded(struct interp *v, bool keep);
-/* A walk for lin faulted. */
+/* A walk for lin faulted: what is held for it goes (SDM 3A 4.10.4.1). */
 void tlb_faulted(struct interp *v, uint64_t lin);
-/* A global translation of that page which another space holds, or NULL. */
-const struct tlb_info *tlb_global_elsewhere(const struct interp *v, unsigned bank, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
@@ -392,6 +405,8 @@ void block_cache_free(struct block_cache *bc);
 struct block *block_find(struct interp *v, uint64_t rip);
 void block_invalidate(struct interp *v, gpa_t gpa, uint64_t len);
 void block_flush_all(struct interp *v);
+/* Is it a valid instruction, with a handler of its own? */
+bool block_insn_defined(const struct insn *in);
 void block_counts(const struct block_cache *bc, uint64_t *blocks, uint64_t *bytes, double *evict_max_s);
 
 /* ---- from decoded to handler (select.c and the op_*.c files) ---- */

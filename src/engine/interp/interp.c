@@ -1,261 +1,22 @@
 /*
  * interp.c: the interpreter as an engine.
  */
-#include "engine/interp/insn.h"
 #include "engine/interp/run.h"
-
-#include "cpu/lapic.h"
-#include <stdio.h>
-#include <stdlib.h>
-
-struct engine {
-    struct engine_config cfg;
-    struct lapic_bus *apics;
-    struct engine_vcpu **vcpus;
-};
-
-struct engine_vcpu {
-    struct interp i;
-};
+#include "engine/interp/soft.h"
 
 static struct engine_probe probe(void)
 {
     return (struct engine_probe){.usable = true};
 }
 
-static struct engine *engine_open(const struct engine_config *cfg, struct err *e)
-{
-    struct engine *en = calloc(1, sizeof(*en));
-    if (en) {
-        en->cfg = *cfg;
-        en->apics = lapic_bus_new(cfg->cpus);
-        en->vcpus = calloc(cfg->cpus, sizeof(*en->vcpus));
-    }
-    if (!en || !en->apics || !en->vcpus) {
-        err_host(e, "no memory for the interpreter");
-        if (en) {
-            free(en->vcpus);
-            lapic_bus_free(en->apics);
-        }
-        free(en);
-        return NULL;
-    }
-    return en;
-}
-
-static void engine_close(struct engine *en)
-{
-    lapic_bus_free(en->apics);
-    free(en->vcpus);
-    free(en);
-}
-
-/* ---- memory changed under our feet ---- */
-
-static void on_written(void *opaque, gpa_t gpa, uint64_t len)
-{
-    block_invalidate(opaque, gpa, len);
-}
-static void on_revoke(void *opaque, gpa_t page)
-{
-    tlb_revoke_write(opaque, page);
-}
-
-static void vcpu_destroy(struct engine_vcpu *ev)
-{
-    if (!ev)
-        return;
-    fp_free(&ev->i);
-    tlb_free(&ev->i);
-    block_cache_free(ev->i.blocks);
-    lapic_free(ev->i.c.apic);
-    free(ev);
-}
-
-static void vcpu_reset(struct engine_vcpu *ev)
-{
-    struct cpu *c = &ev->i.c;
-    x86_reset(&c->st, false, c->cpuid->signature, c->id == 0);
-    lapic_reset(c->apic, false);
-    if (c->id == 0)
-        lapic_virtual_wire(c->apic);
-    cpu_state_loaded(c);
-    block_flush_all(&ev->i);
-    ev->i.faulted = false;
-}
-
 static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct err *e)
 {
-    struct engine_vcpu *ev = aligned_alloc(64, align_up(sizeof(*ev), 64));
-    if (!ev) {
-        err_host(e, "no memory for a vCPU");
-        return NULL;
-    }
-    memset(ev, 0, sizeof(*ev));
-    struct interp *v = &ev->i;
-    const struct engine_config *cfg = &en->cfg;
-    const struct cpu_wiring wiring = {
-        .extint_ack = cfg->extint_ack, .eoi = cfg->eoi, .wake = cfg->wake, .opaque = cfg->opaque};
-    struct lapic *apic = lapic_new(en->apics, cfg->clock, id);
-    v->engine = en;
-    v->blocks = block_cache_new(e);
-    if (!apic || !v->blocks || !tlb_init(v, e) || !fp_init(v, e)) {
-        if (!apic)
-            err_host(e, "no memory for a local APIC");
-        lapic_free(apic);
-        tlb_free(v);
-        block_cache_free(v->blocks);
-        free(ev);
-        return NULL;
-    }
-    cpu_init(&v->c, id, cfg->mem, cfg->bus, cfg->clock, apic, cfg->cpuid, &interp_cpu_ops, &wiring);
-    lapic_bind(apic, &v->c);
-    x86_decoder_init(&v->decoder, cfg->cpuid->vendor == CPU_AMD);
-    v->listener = (struct mem_listener){.written = on_written, .revoke = on_revoke, .opaque = v};
-    mem_listen(cfg->mem, &v->listener);
-    vcpu_reset(ev);
-    en->vcpus[id] = ev;
-    return ev;
+    return soft_vcpu_create(en, id, sizeof(struct engine_vcpu), &interp_cpu_ops, e);
 }
 
 static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
 {
     return run_loop(&ev->i, info);
-}
-
-static void vcpu_kick(struct engine_vcpu *ev)
-{
-    atomic_store(&ev->i.c.kicked, true);
-    atomic_store(&ev->i.c.poll, 1);
-}
-
-/* ---- state ---- */
-
-/* Copies the fields of one group from `from` to `to`: the one list of what belongs to which group. */
-static void copy_groups(struct x86_state *to, const struct x86_state *from, unsigned groups)
-{
-    if (groups & GROUP_MSRS) {
-        to->msr = from->msr;
-        to->efer = from->efer;
-    }
-    if (groups & GROUP_GENERAL) {
-        memcpy(to->gpr, from->gpr, sizeof(to->gpr));
-        to->rip = from->rip;
-        to->cc = from->cc;
-        to->rflags = from->rflags;
-    }
-    if (groups & GROUP_SEGMENTS) {
-        memcpy(to->seg, from->seg, sizeof(to->seg));
-        to->gdtr = from->gdtr;
-        to->idtr = from->idtr;
-        to->cpl = from->cpl;
-    }
-    if (groups & GROUP_CONTROL) {
-        to->cr0 = from->cr0;
-        to->cr2 = from->cr2;
-        to->cr3 = from->cr3;
-        to->cr4 = from->cr4;
-    }
-    if (groups & GROUP_DEBUG) {
-        memcpy(to->dr, from->dr, sizeof(to->dr));
-        to->dr6 = from->dr6;
-        to->dr7 = from->dr7;
-    }
-    if (groups & GROUP_FPU) {
-        to->fpu = from->fpu;
-        to->xcr0 = from->xcr0;
-        to->xss = from->xss;
-    }
-    if (groups & GROUP_CLOCK) {
-        to->tsc_offset = from->tsc_offset;
-        to->tsc_adjust = from->tsc_adjust;
-    }
-    if (groups & GROUP_MP)
-        to->mp = from->mp;
-    if (groups & GROUP_EVENTS)
-        to->ev = from->ev;
-}
-
-static void vcpu_pull(struct engine_vcpu *ev, unsigned groups, struct x86_state *out)
-{
-    copy_groups(out, &ev->i.c.st, groups);
-}
-
-static void vcpu_push(struct engine_vcpu *ev, unsigned groups, const struct x86_state *in)
-{
-    copy_groups(&ev->i.c.st, in, groups);
-    if (groups & (GROUP_CLOCK | GROUP_MSRS))
-        cpu_tsc_changed(&ev->i.c);
-    cpu_state_loaded(&ev->i.c);
-}
-
-/* ---- interrupts ---- */
-
-static void deliver_msi(struct engine *en, uint64_t addr, uint32_t data)
-{
-    lapic_bus_msi(en->apics, addr, data);
-}
-
-/* The 8259 is wired to LINT0 of every local APIC; the boot processor's takes it. */
-static void extint(struct engine *en, bool level)
-{
-    struct engine_vcpu *ev = en->vcpus[0];
-    if (!ev)
-        return;
-    atomic_store(&ev->i.c.extint_line, level);
-    if (level)
-        cpu_kick(&ev->i.c);
-}
-
-static bool has_wakeup(struct engine_vcpu *ev)
-{
-    return cpu_has_wakeup(&ev->i.c);
-}
-
-/* ---- debugging and counters ---- */
-
-static void flush_code(struct engine_vcpu *ev)
-{
-    block_flush_all(&ev->i);
-}
-
-static void single_step(struct engine_vcpu *ev, bool on)
-{
-    ev->i.stepping = on;
-    interp_mode_changed(&ev->i.c);
-}
-
-static bool breakpoint(struct engine_vcpu *ev, uint64_t lin, bool set)
-{
-    struct interp *v = &ev->i;
-    unsigned at = 0;
-    while (at < v->nbreakpoints && v->breakpoint[at] != lin)
-        at++;
-    if (set && at == v->nbreakpoints) {
-        if (at == ARRAY_LEN(v->breakpoint))
-            return false;
-        v->breakpoint[v->nbreakpoints++] = lin;
-    } else if (!set && at < v->nbreakpoints) {
-        v->breakpoint[at] = v->breakpoint[--v->nbreakpoints];
-    }
-    interp_mode_changed(&v->c);
-    return true;
-}
-
-static void counters(struct engine_vcpu *ev, struct engine_counters *out)
-{
-    struct interp *v = &ev->i;
-    struct bus_counts bus = bus_counts(v->c.bus);
-    *out = (struct engine_counters){
-        .insns = v->insns,
-        .counts_insns = true,
-        .insns_direct = 0,
-        .counts_direct = true,
-        .tlb_misses = v->tlb_misses,
-        .exits = {{"halt", v->halts, 0}, {"event", v->events, 0}, {"pio", bus.pio, 0}, {"mmio", bus.mmio, 0}},
-        .exit_kinds = 4,
-    };
-    block_counts(v->blocks, &out->blocks, &out->cache_bytes, &out->evict_max_s);
 }
 
 struct cpu *interp_cpu(struct engine_vcpu *ev)
@@ -277,20 +38,20 @@ const struct engine_ops interp_engine = {
     .name = "interp",
     .summary = "interpreter: runs everywhere, states what every instruction means",
     .probe = probe,
-    .open = engine_open,
-    .close = engine_close,
+    .open = soft_open,
+    .close = soft_close,
     .vcpu_create = vcpu_create,
-    .vcpu_destroy = vcpu_destroy,
-    .vcpu_reset = vcpu_reset,
+    .vcpu_destroy = soft_vcpu_destroy,
+    .vcpu_reset = soft_vcpu_reset,
     .run = vcpu_run,
-    .kick = vcpu_kick,
-    .pull = vcpu_pull,
-    .push = vcpu_push,
-    .deliver_msi = deliver_msi,
-    .extint = extint,
-    .has_wakeup = has_wakeup,
-    .flush_code = flush_code,
-    .single_step = single_step,
-    .breakpoint = breakpoint,
-    .counters = counters,
+    .kick = soft_kick,
+    .pull = soft_pull,
+    .push = soft_push,
+    .deliver_msi = soft_deliver_msi,
+    .extint = soft_extint,
+    .has_wakeup = soft_has_wakeup,
+    .flush_code = soft_flush_code,
+    .single_step = soft_single_step,
+    .breakpoint = soft_breakpoint,
+    .counters = soft_counters,
 };

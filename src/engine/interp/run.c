@@ -45,7 +45,7 @@ const struct insn *insn_continue(struct interp *v, const struct insn *in)
 const struct insn *insn_goto_slow(struct interp *v, uint64_t rip)
 {
     v->c.st.rip = rip;
-    if (v->in_step || v->single || atomic_load_explicit(&v->c.poll, memory_order_relaxed))
+    if (v->in_step || v->alone || v->single || atomic_load_explicit(&v->c.poll, memory_order_relaxed))
         return NULL;
     struct block *b = block_find(v, rip);
     if (!b) {
@@ -61,18 +61,29 @@ const struct insn *insn_goto_slow(struct interp *v, uint64_t rip)
 
 /* ---- mode ---- */
 
+/* What translated code takes for granted beyond what decoding does. */
+static uint32_t translator_mode(const struct x86_state *s)
+{
+    const uint64_t avx = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    const bool sse = !(s->cr0 & (CR0_EM | CR0_TS)) && (s->cr4 & CR4_OSFXSR) &&
+                     (s->fpu.fx.mxcsr & MXCSR_ALL_MASKED) == MXCSR_ALL_MASKED;
+    const bool all = sse && (s->cr4 & CR4_OSXSAVE) && (s->xcr0 & avx) == avx;
+    const unsigned rights = s->cpl == 3 ? BANK_USER : s->rflags & FL_AC ? BANK_SUPER_AC : BANK_SUPER;
+    return (sse ? MODE_SSE : 0) | (all ? MODE_AVX : 0) | rights << MODE_RIGHTS_SHIFT;
+}
+
 void interp_mode_changed(struct cpu *c)
 {
     struct interp *v = CONTAINER_OF(c, struct interp, c);
     const struct x86_state *s = &c->st;
     const struct x86_seg *cs = &s->seg[SEG_CS];
     if (x86_64bit(s)) {
-        v->mode = MODE_CODE64;
+        v->mode = MODE_CODE64 | (v->translates ? translator_mode(s) : 0);
     } else {
         v->mode = (cs->attr & SEG_DB ? MODE_CODE32 : MODE_CODE16) |
                   (s->seg[SEG_SS].attr & SEG_DB ? MODE_STACK32 : 0);
         if (cs->base != v->cs_base || cs->limit != v->cs_limit)
-            tlb_new_generations(v);
+            v->generation++;
         v->cs_base = cs->base;
         v->cs_limit = cs->limit;
     }
@@ -84,10 +95,10 @@ void interp_mode_changed(struct cpu *c)
             exec_breakpoints |= bits(s->dr7, 16 + 4 * n, 2) == 0;
             data_breakpoints |= bits(s->dr7, 16 + 4 * n, 2) != 0;
         }
-    v->tlb = check_align || data_breakpoints ? v->checked : v->space->entry[v->rights];
+    v->tlb = v->tlbs[check_align || data_breakpoints ? BANK_CHECKED : v->rights];
     v->single = (s->rflags & (FL_TF | FL_RF)) || exec_breakpoints || data_breakpoints || v->stepping ||
                 v->nbreakpoints;
-    v->key = v->space->generation << 8 | v->rights << 4 | v->mode;
+    v->key = v->generation << 16 | v->rights << 12 | v->mode;
 }
 
 /* ---- one instruction ---- */
@@ -193,44 +204,64 @@ static bool at_breakpoint(const struct interp *v)
     return false;
 }
 
-enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
+void run_start(struct interp *v)
+{
+    interp_mode_changed(&v->c);
+    if (v->c.st.mp != X86_RUNNING)
+        cpu_recheck(&v->c); /* cpu_events says whether it goes on */
+}
+
+enum run_step run_between(struct interp *v, enum engine_exit *exit)
 {
     struct cpu *c = &v->c;
-    bool first = true; /* a breakpoint at the RIP we start from has been reported already */
-    interp_mode_changed(c);
-    if (c->st.mp != X86_RUNNING)
-        cpu_recheck(c); /* cpu_events says whether it goes on */
-    for (;; first = false) {
-        enum cpu_result r = CPU_GO_ON;
-        if (v->faulted) {
-            v->faulted = false;
-            r = cpu_deliver_fault(c);
-            interp_mode_changed(c);
+    enum cpu_result r = CPU_GO_ON;
+    enum run_step step = STEP_NOTHING;
+    if (v->faulted) {
+        v->faulted = false;
+        r = cpu_deliver_fault(c);
+        interp_mode_changed(c);
+        step = STEP_CHANGED;
+    }
+    /* Also behind a fault: a handler that faults at once would never be interrupted otherwise. */
+    if (r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
+        if (atomic_exchange(&c->kicked, false)) {
+            *exit = EXIT_KICK;
+            return STEP_EXIT;
         }
-        /* Also behind a fault: a handler that faults at once would never be interrupted otherwise. */
-        if (r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
-            if (atomic_exchange(&c->kicked, false))
-                return EXIT_KICK;
-            v->events++;
-            r = cpu_events(c);
-            interp_mode_changed(c);
-        }
-        if (r == CPU_SHUTDOWN)
-            return EXIT_SHUTDOWN;
-        if (r == CPU_HALT) {
-            v->halts++;
-            return EXIT_HALT;
-        }
-        if (v->single || c->st.ev.shadow) {
-            if (!first && at_breakpoint(v))
-                return EXIT_DEBUG;
-            run_one(v);
-            if (v->stepping && !v->faulted)
+        v->events++;
+        r = cpu_events(c);
+        interp_mode_changed(c);
+        step = STEP_CHANGED;
+    }
+    if (r == CPU_GO_ON)
+        return step;
+    v->halts += r == CPU_HALT;
+    *exit = r == CPU_HALT ? EXIT_HALT : EXIT_SHUTDOWN;
+    return STEP_EXIT;
+}
+
+bool run_single(struct interp *v, bool first)
+{
+    if (!first && at_breakpoint(v))
+        return true;
+    run_one(v);
+    return v->stepping && !v->faulted;
+}
+
+enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
+{
+    enum engine_exit exit;
+    run_start(v);
+    for (bool first = true;; first = false) {
+        if (run_between(v, &exit) == STEP_EXIT)
+            return exit;
+        if (v->single || v->c.st.ev.shadow) {
+            if (run_single(v, first))
                 return EXIT_DEBUG;
             continue;
         }
         /* insn_goto_slow leaves at once when something is pending. */
-        const struct insn *in = insn_goto_slow(v, c->st.rip);
+        const struct insn *in = insn_goto_slow(v, v->c.st.rip);
         while (in)
             in = in->fn(v, in);
     }

@@ -32,18 +32,17 @@ static struct tlb_info *tlb_fill(struct interp *v, uint64_t lin, unsigned acc,
                                  const struct cpu_translation *t)
 {
     unsigned bank = access_bank(v, acc), i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    struct tlb_space *sp = v->space;
-    struct tlb_entry *e = &sp->entry[bank][i];
-    struct tlb_info *info = &sp->info[bank][i];
+    struct tlb_entry *e = &v->tlbs[bank][i];
+    struct tlb_info *info = &v->info[bank][i];
     uint64_t page = lin & PAGE_MASK;
     if (!info->logged)
-        sp->filled[sp->nfilled++] = bank << 16 | i;
+        v->filled[v->nfilled++] = bank << 16 | i;
     struct mem_slot *s = mem_find(v->c.mem, t->page);
     *info = (struct tlb_info){.page = page, .t = *t, .ram = s, .rom = s && s->rom, .logged = true};
     *e = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
     if (t->size > PAGE_SIZE) {
-        sp->large_lo = MIN(sp->large_lo, lin & ~(t->size - 1));
-        sp->large_hi = MAX(sp->large_hi, lin | (t->size - 1));
+        v->large_lo = MIN(v->large_lo, lin & ~(t->size - 1));
+        v->large_hi = MAX(v->large_hi, lin | (t->size - 1));
     }
     if (!s)
         return info;
@@ -58,26 +57,17 @@ static struct tlb_info *tlb_fill(struct interp *v, uint64_t lin, unsigned acc,
     return info;
 }
 
-/* May it serve this access as it is? */
-static bool serves(const struct interp *v, const struct tlb_info *info, unsigned acc)
-{
-    return cpu_access_allowed(&v->c, &info->t, acc) && (!(acc & ACC_WRITE) || info->t.dirty);
-}
-
 /* The translation for one access within a page; NULL: cpu->fault. */
 static struct tlb_info *translate(struct interp *v, uint64_t lin, unsigned acc)
 {
-    unsigned bank = access_bank(v, acc), i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    struct tlb_info *info = &v->space->info[bank][i];
-    if (info->page == (lin & PAGE_MASK) && serves(v, info, acc)) {
+    struct tlb_info *info = &v->info[access_bank(v, acc)][lin >> PAGE_SHIFT & (TLB_SIZE - 1)];
+    if (info->page == (lin & PAGE_MASK) && cpu_access_allowed(&v->c, &info->t, acc) &&
+        (!(acc & ACC_WRITE) || info->t.dirty)) {
         /* A page that held code may have lost it since: give direct writes back. */
         if ((acc & ACC_WRITE) && info->ram && mem_grant_write(v->c.mem, info->t.page))
-            v->space->entry[bank][i].wr = lin & PAGE_MASK;
+            v->tlbs[access_bank(v, acc)][lin >> PAGE_SHIFT & (TLB_SIZE - 1)].wr = lin & PAGE_MASK;
         return info;
     }
-    const struct tlb_info *global = tlb_global_elsewhere(v, bank, lin);
-    if (global && serves(v, global, acc))
-        return tlb_fill(v, lin, acc, &global->t);
     v->tlb_misses++;
     struct cpu_translation t;
     if (!cpu_walk(&v->c, lin, acc, &t)) {
@@ -180,8 +170,8 @@ static bool precheck(struct interp *v, uint64_t lin, unsigned len, bool stack)
         return noncanonical(v, stack);
     struct x86_state *s = &v->c.st;
     bool natural = len <= 8 && !(len & (len - 1)); /* of a size that can be misaligned */
-    if (v->tlb == v->checked && s->cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & FL_AC) && natural &&
-        (lin & (len - 1)))
+    if (v->tlb == v->tlbs[BANK_CHECKED] && s->cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & FL_AC) &&
+        natural && (lin & (len - 1)))
         return cpu_raise_err(&v->c, VEC_AC, 0);
     return true;
 }
@@ -211,7 +201,7 @@ bool tlb_load_slow(struct interp *v, uint64_t lin, void *buf, unsigned size, boo
 {
     if (!precheck(v, lin, size, stack) || !copy_in(v, lin, buf, size, bank_access(v) | ACC_READ))
         return false;
-    if (v->tlb == v->checked)
+    if (v->tlb == v->tlbs[BANK_CHECKED])
         match_breakpoints(v, lin, size, false);
     return true;
 }
@@ -243,7 +233,7 @@ void *wr_begin_slow(struct interp *v, uint64_t lin, unsigned size, bool rmw, boo
     assert(size <= sizeof(w->buf));
     if (!precheck(v, lin, size, stack) || !wr_prepare(v, lin, size, acc))
         return NULL;
-    if (v->tlb == v->checked)
+    if (v->tlb == v->tlbs[BANK_CHECKED])
         match_breakpoints(v, lin, size, true);
     if (w->first == size && w->hva[0]) {
         w->kind = WR_REPORT;

@@ -1,24 +1,28 @@
 /*
- * tlb_space.c: which translations the software TLB holds: one space for each PCID in use, and the flushes
- * (SDM 3A 4.10, APM 2 5.5).
+ * tlb_space.c: which translations the software TLB holds: flushes, and those of other PCIDs (SDM 3A 4.10, APM
+ * 2 5.5).
  *
- * A load of CR3 with PCIDs changes v->space and touches nothing else. Every space is filled by its own
- * misses; a global translation that another space holds is copied from there. Whoever drops something gives
- * the space a new generation, as the jump cache holds results of fetches.
+ * The TLB holds the current PCID's translations and all global ones. A load of CR3 that changes the PCID puts
+ * the others aside, in a list for that PCID, and takes back what the new one had. Whoever drops something
+ * begins a new generation, as the jump cache holds results of fetches.
  */
 #include "engine/interp/insn.h"
 #include <stdlib.h>
 
-#define NO_PCID ~0u /* of a space that holds nothing */
+/* A slot put aside. */
+struct tlb_kept {
+    uint32_t slot; /* bank << 16 | index */
+    struct tlb_entry entry;
+    struct tlb_info info;
+};
 
-#define FOR_SPACES(v, s)                                                        \
-    for (unsigned s##_n = 0; s##_n < TLB_SPACES && (v)->spaces[s##_n]; s##_n++) \
-        for (struct tlb_space *s = (v)->spaces[s##_n]; s; s = NULL)
+#define TLB_SLOTS (BANK_CHECKED * TLB_SIZE)
+#define NO_PCID   ~0u
 
-static void entry_clear(struct tlb_space *s, unsigned bank, unsigned i)
+static void entry_clear(struct interp *v, unsigned bank, unsigned i)
 {
-    s->entry[bank][i] = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
-    s->info[bank][i] = (struct tlb_info){.page = TLB_INVALID};
+    v->tlbs[bank][i] = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
+    v->info[bank][i] = (struct tlb_info){.page = TLB_INVALID};
 }
 
 static unsigned current_pcid(const struct interp *v)
@@ -26,44 +30,29 @@ static unsigned current_pcid(const struct interp *v)
     return v->c.st.cr4 & CR4_PCIDE ? v->c.st.cr3 & 0xfff : 0;
 }
 
-static struct tlb_space *space_new(struct interp *v)
+void tlb_init(struct interp *v)
 {
-    struct tlb_space *s = malloc(sizeof(*s));
-    if (!s)
-        return NULL;
-    s->pcid = NO_PCID;
-    s->used = 0;
-    s->generation = ++v->generation;
-    s->nfilled = 0;
-    s->large_lo = ~0ull;
-    s->large_hi = 0;
     for (unsigned b = 0; b < TLB_BANKS; b++)
         for (unsigned i = 0; i < TLB_SIZE; i++)
-            entry_clear(s, b, i);
-    return s;
-}
-
-bool tlb_init(struct interp *v, struct err *e)
-{
-    for (unsigned i = 0; i < TLB_SIZE; i++)
-        v->checked[i] = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
-    v->space = v->spaces[0] = space_new(v);
-    if (!v->space)
-        return err_host(e, "no memory for the interpreter's TLB");
-    v->space->pcid = 0;
-    return true;
+            entry_clear(v, b, i);
+    v->nfilled = 0;
+    v->large_lo = ~0ull;
+    v->large_hi = 0;
+    v->pcid = 0;
+    for (unsigned n = 0; n < TLB_SPACES; n++)
+        v->spaces[n].pcid = NO_PCID;
 }
 
 void tlb_free(struct interp *v)
 {
-    for (unsigned i = 0; i < TLB_SPACES; i++)
-        free(v->spaces[i]);
+    for (unsigned n = 0; n < TLB_SPACES; n++)
+        free(v->spaces[n].kept);
 }
 
-void tlb_new_generations(struct interp *v)
+static void new_generation(struct interp *v)
 {
-    FOR_SPACES(v, s)
-    s->generation = ++v->generation;
+    v->generation++;
+    interp_mode_changed(&v->c);
 }
 
 /* ---- dropping ---- */
@@ -83,148 +72,170 @@ static bool drop_page(const struct tlb_info *t, uint64_t lin)
 {
     return (t->page & ~(t->t.size - 1)) == (lin & ~(t->t.size - 1));
 }
-static bool drop_global_page(const struct tlb_info *t, uint64_t lin)
-{
-    return t->t.global && drop_page(t, lin);
-}
 
 /* Walk the log of filled slots; what stays valid stays in the log, once. */
-static void drop_if(struct interp *v, struct tlb_space *s, drop_fn *drop, uint64_t lin)
+static void drop_if(struct interp *v, drop_fn *drop, uint64_t lin)
 {
     unsigned kept = 0;
-    for (unsigned k = 0; k < s->nfilled; k++) {
-        unsigned bank = s->filled[k] >> 16, i = s->filled[k] & 0xffff;
-        struct tlb_info *t = &s->info[bank][i];
+    for (unsigned k = 0; k < v->nfilled; k++) {
+        unsigned bank = v->filled[k] >> 16, i = v->filled[k] & 0xffff;
+        struct tlb_info *t = &v->info[bank][i];
         if (t->page != TLB_INVALID && !drop(t, lin)) {
-            s->filled[kept++] = s->filled[k];
+            v->filled[kept++] = v->filled[k];
             continue;
         }
-        entry_clear(s, bank, i);
+        entry_clear(v, bank, i);
     }
-    s->nfilled = kept;
-    s->generation = ++v->generation;
+    v->nfilled = kept;
+    new_generation(v);
 }
 
-/* One page, which only its own slot can hold unless it is part of a large one. */
-static void drop_slot(struct interp *v, struct tlb_space *s, drop_fn *drop, uint64_t lin)
+static void forget_spaces(struct interp *v)
 {
-    if (lin >= s->large_lo && lin <= s->large_hi) {
-        drop_if(v, s, drop, lin);
-        return;
+    for (unsigned n = 0; n < TLB_SPACES; n++) {
+        v->spaces[n].pcid = NO_PCID;
+        v->spaces[n].n = 0;
     }
-    unsigned i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    for (unsigned b = 0; b < TLB_BANKS; b++)
-        if (s->info[b][i].page == (lin & PAGE_MASK) && drop(&s->info[b][i], lin)) {
-            bool logged = s->info[b][i].logged;
-            entry_clear(s, b, i);
-            s->info[b][i].logged = logged; /* the log keeps the slot: it may be filled again */
-        }
-    s->generation = ++v->generation;
 }
 
 void tlb_flush_all(struct interp *v)
 {
-    FOR_SPACES(v, s)
-    {
-        drop_if(v, s, drop_any, 0);
-        s->large_lo = ~0ull;
-        s->large_hi = 0;
-        s->pcid = NO_PCID;
-    }
-    v->space->pcid = current_pcid(v);
-    interp_mode_changed(&v->c);
+    forget_spaces(v);
+    v->pcid = current_pcid(v); /* PCIDE may have changed */
+    drop_if(v, drop_any, 0);
+    v->large_lo = ~0ull;
+    v->large_hi = 0;
 }
 
 void tlb_flush_nonglobal(struct interp *v)
 {
-    FOR_SPACES(v, s)
-    drop_if(v, s, drop_nonglobal, 0);
-    interp_mode_changed(&v->c);
+    forget_spaces(v);
+    drop_if(v, drop_nonglobal, 0);
+}
+
+/* Clear what the three banks hold of a page that is not large. True: it could be executed. */
+static bool clear_page(struct interp *v, uint64_t lin)
+{
+    bool ex = false;
+    unsigned i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
+    for (unsigned b = 0; b < BANK_CHECKED; b++)
+        if (v->info[b][i].page == (lin & PAGE_MASK)) {
+            bool logged = v->info[b][i].logged;
+            ex |= v->tlbs[b][i].ex != TLB_INVALID;
+            entry_clear(v, b, i);
+            v->info[b][i].logged = logged; /* the log keeps the slot: it may be filled again */
+        }
+    return ex;
 }
 
 void tlb_flush_page(struct interp *v, uint64_t lin)
 {
-    FOR_SPACES(v, s)
-    drop_slot(v, s, s == v->space ? drop_page : drop_global_page, lin);
-    interp_mode_changed(&v->c);
-}
-
-void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin)
-{
-    FOR_SPACES(v, s)
-    {
-        if (s->pcid != pcid)
-            continue;
-        if (one_page)
-            drop_slot(v, s, drop_page, lin);
-        else
-            drop_if(v, s, drop_nonglobal, 0);
+    if (lin >= v->large_lo && lin <= v->large_hi) {
+        drop_if(v, drop_page, lin);
+        return;
     }
-    interp_mode_changed(&v->c);
+    clear_page(v, lin);
+    new_generation(v);
 }
 
-/* SDM 3A 4.10.4.1: a page fault drops what is held for its address. Most often there is nothing. */
 void tlb_faulted(struct interp *v, uint64_t lin)
 {
-    struct tlb_space *s = v->space;
-    unsigned i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    for (unsigned b = 0; b < TLB_BANKS; b++)
-        if (s->info[b][i].page == (lin & PAGE_MASK)) {
-            tlb_flush_page(v, lin);
-            return;
-        }
+    if (clear_page(v, lin))
+        v->c.ops->flush_page(&v->c, lin);
 }
 
 void tlb_revoke_write(struct interp *v, gpa_t page)
 {
-    FOR_SPACES(v, s)
-    for (unsigned k = 0; k < s->nfilled; k++) {
-        unsigned bank = s->filled[k] >> 16, i = s->filled[k] & 0xffff;
-        if (s->info[bank][i].t.page == page)
-            s->entry[bank][i].wr = TLB_INVALID;
+    for (unsigned k = 0; k < v->nfilled; k++) {
+        unsigned bank = v->filled[k] >> 16, i = v->filled[k] & 0xffff;
+        if (v->info[bank][i].t.page == page)
+            v->tlbs[bank][i].wr = TLB_INVALID;
     }
 }
 
 /* ---- PCIDs ---- */
 
-/* The space of a PCID: its own, or a new one, or the one that was left longest ago, emptied. */
-static struct tlb_space *space_for(struct interp *v, unsigned pcid)
+static struct tlb_space *space_of(struct interp *v, unsigned pcid)
 {
-    struct tlb_space *oldest = v->spaces[0];
-    FOR_SPACES(v, s)
-    {
-        if (s->pcid == pcid)
-            return s;
-        if (s->pcid == NO_PCID || (oldest->pcid != NO_PCID && s->used < oldest->used))
-            oldest = s;
+    for (unsigned n = 0; n < TLB_SPACES; n++)
+        if (v->spaces[n].pcid == pcid)
+            return &v->spaces[n];
+    return NULL;
+}
+
+/* Put the current PCID's translations aside, in place of the list that has waited longest. */
+static void put_aside(struct interp *v)
+{
+    struct tlb_space *s = &v->spaces[0];
+    for (unsigned n = 1; n < TLB_SPACES && s->pcid != NO_PCID; n++)
+        if (v->spaces[n].pcid == NO_PCID || v->spaces[n].since < s->since)
+            s = &v->spaces[n];
+    s->pcid = v->pcid;
+    s->since = ++v->spaces_left;
+    s->n = 0;
+    if (!s->kept)
+        s->kept = malloc(TLB_SLOTS * sizeof(*s->kept));
+    for (unsigned k = 0; s->kept && k < v->nfilled; k++) { /* without memory they are lost, as they may be */
+        unsigned bank = v->filled[k] >> 16, i = v->filled[k] & 0xffff;
+        const struct tlb_info *t = &v->info[bank][i];
+        if (t->page == TLB_INVALID || t->t.global)
+            continue;
+        s->kept[s->n++] = (struct tlb_kept){v->filled[k], v->tlbs[bank][i], *t};
     }
-    for (unsigned i = 0; i < TLB_SPACES && oldest->pcid != NO_PCID; i++)
-        if (!v->spaces[i]) {
-            v->spaces[i] = space_new(v);
-            if (v->spaces[i])
-                oldest = v->spaces[i];
-            break;
-        }
-    if (oldest->nfilled)
-        drop_if(v, oldest, drop_any, 0);
-    oldest->pcid = pcid;
-    return oldest;
+}
+
+/* Slots that a global translation has taken meanwhile stay its. */
+static void take_back(struct interp *v, struct tlb_space *s)
+{
+    for (unsigned k = 0; k < s->n; k++) {
+        const struct tlb_kept *e = &s->kept[k];
+        unsigned bank = e->slot >> 16, i = e->slot & 0xffff;
+        if (v->info[bank][i].page != TLB_INVALID)
+            continue;
+        if (!v->info[bank][i].logged)
+            v->filled[v->nfilled++] = e->slot;
+        v->tlbs[bank][i] = e->entry;
+        v->tlbs[bank][i].wr = TLB_INVALID; /* asked for again: the page may hold code by now */
+        v->info[bank][i] = e->info;
+        v->info[bank][i].logged = true;
+    }
 }
 
 void tlb_cr3_loaded(struct interp *v, bool keep)
 {
-    v->space = space_for(v, current_pcid(v));
-    v->space->used = ++v->spaces_entered;
-    if (!keep)
-        drop_if(v, v->space, drop_nonglobal, 0);
-    interp_mode_changed(&v->c);
+    unsigned pcid = current_pcid(v);
+    if (pcid == v->pcid) {
+        if (!keep)
+            drop_if(v, drop_nonglobal, 0);
+        return;
+    }
+    put_aside(v);
+    drop_if(v, drop_nonglobal, 0);
+    v->pcid = pcid;
+    struct tlb_space *s = space_of(v, pcid);
+    if (!s)
+        return;
+    if (keep)
+        take_back(v, s);
+    s->pcid = NO_PCID;
+    s->n = 0;
 }
 
-const struct tlb_info *tlb_global_elsewhere(const struct interp *v, unsigned bank, uint64_t lin)
+void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin)
 {
-    unsigned i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    FOR_SPACES(v, s)
-    if (s != v->space && s->info[bank][i].page == (lin & PAGE_MASK) && s->info[bank][i].t.global)
-        return &s->info[bank][i];
-    return NULL;
+    if (pcid == v->pcid) {
+        if (one_page)
+            tlb_flush_page(v, lin);
+        else
+            drop_if(v, drop_nonglobal, 0);
+        return;
+    }
+    struct tlb_space *s = space_of(v, pcid);
+    if (!s)
+        return;
+    unsigned kept = 0;
+    for (unsigned k = 0; k < s->n; k++)
+        if (one_page && !drop_page(&s->kept[k].info, lin))
+            s->kept[kept++] = s->kept[k];
+    s->n = kept;
 }

@@ -1,0 +1,223 @@
+/*
+ * branch.c: jumps, calls and returns.
+ *
+ * A target on the same page is reached by a direct jump, patched when the target is known; a backward one
+ * looks at the poll word first, so that no loop is without it. Any other target is looked up in the jump
+ * table, which also polls. What is not found there is left to the callout: the interpreter does the branch,
+ * and the run loop enters the target into the table.
+ *
+ * Nothing of a branch has happened before its target is found, so that the callout can do the whole of it.
+ */
+#include "engine/dbt/translate.h"
+
+#include <stddef.h>
+
+/* Offset in the page of the target of a relative branch. */
+static int32_t relative(const struct tr *t)
+{
+    return tr_next(t) + (int32_t)tr_decoded(t)->op[0].imm.value.s;
+}
+static bool same_page(int32_t target)
+{
+    return target >= 0 && target < (int32_t)PAGE_SIZE;
+}
+/* Does control go backward, so that the jump may close a loop? */
+static bool backward(const struct tr *t, int32_t target)
+{
+    return t->n >= t->b->n || target < tr_next(t);
+}
+
+/* ---- direct jumps ---- */
+
+/* A jump that is patched later; its stub comes right behind it. */
+static void chained(struct tr *t, int32_t target)
+{
+    struct emit *e = &t->e;
+    bool host = !(t->flags & IN_CC);
+    uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
+    uint32_t n = link_new(t->d, site, stub, host);
+    if (!n)
+        e->overflow = true;
+    flags_to_cc(t);
+    tr_exit(t, target, LEAVE_LINK + n);
+}
+
+/* Leave for the run loop when something is pending. */
+static void poll(struct tr *t, int32_t target)
+{
+    struct emit *e = &t->e;
+    if (t->flags & IN_CC) {
+        t->flags = IN_CC;
+        emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
+        uint32_t none = emit_jcc(e, HC_E, 0);
+        tr_exit(t, target, LEAVE_RIP);
+        emit_patch(e, none, e->at);
+        return;
+    }
+    /* JRCXZ tests without touching the flags. */
+    emit_mov_rr(e, OP64, SCRATCH_A, H_RCX);
+    emit_load(e, OP32, H_RCX, GS(ev.i.c.poll));
+    emit_u8(e, 0xe3);
+    uint32_t where = e->at;
+    emit_u8(e, 0);
+    emit_mov_rr(e, OP64, H_RCX, SCRATCH_A);
+    unsigned flags = t->flags;
+    flags_to_cc(t);
+    tr_exit(t, target, LEAVE_RIP);
+    t->flags = flags;
+    if (!e->overflow)
+        e->buf[where] = (uint8_t)(e->at - (where + 1));
+    emit_mov_rr(e, OP64, H_RCX, SCRATCH_A);
+}
+
+/* ---- the jump table ---- */
+
+static struct hmem table(const struct tr *t, size_t field)
+{
+    struct hmem m = gs_at(field + t->bank * JT_SIZE * sizeof(uint64_t));
+    m.base = H_NONE;
+    m.index = SCRATCH_B;
+    m.scale = 8;
+    return m;
+}
+
+/*
+ * SCRATCH_A: the target's linear address. Falls through with its code in SCRATCH_C, or goes to the callout.
+ * The index is (rip ^ rip >> 8) modulo the table's size: see jump_table_add.
+ */
+static void look_up(struct tr *t)
+{
+    struct emit *e = &t->e;
+    flags_clobber(t);
+    emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
+    cold_callout(t, emit_jcc(e, HC_NE, 0));
+    emit_mov_rr(e, OP32, SCRATCH_B, SCRATCH_A);
+    emit_op_rr(e, OP32, 0xc1, 5, SCRATCH_B);
+    emit_u8(e, 8);
+    emit_op_rr(e, OP32, 0x33, SCRATCH_B, SCRATCH_A);
+    emit_alu_imm(e, OP32, 4, SCRATCH_B, JT_SIZE - 1);
+    emit_mov_rr(e, OP64, SCRATCH_C, SCRATCH_A);
+    emit_op_rm(e, OP64, 0x33, SCRATCH_C, gs_at(offsetof(struct dbt_vcpu, genx) + 8 * t->bank));
+    emit_op_rm(e, OP64, 0x3b, SCRATCH_C, table(t, offsetof(struct dbt_vcpu, jt_tag)));
+    cold_callout(t, emit_jcc(e, HC_NE, 0));
+    emit_load(e, OP64, SCRATCH_C, table(t, offsetof(struct dbt_vcpu, jt_code)));
+}
+
+/* To the target that was looked up. */
+static void enter_page(struct tr *t)
+{
+    emit_alu_imm(&t->e, OP64, 4, SCRATCH_A, (int32_t)PAGE_MASK);
+    emit_store(&t->e, OP64, GS(vpage), SCRATCH_A);
+}
+
+static void code_address(struct tr *t, enum hreg to, int32_t offset)
+{
+    emit_load(&t->e, OP64, to, GS(vpage));
+    emit_lea(&t->e, OP64, to, mem_at(to, offset));
+}
+
+void tr_edge(struct tr *t, int32_t target)
+{
+    if (!t->flags) /* nothing has touched them since the entry, to which both ways lead */
+        t->flags = IN_CC;
+    if (same_page(target)) {
+        if (backward(t, target) && t->n < t->b->n)
+            poll(t, target);
+        chained(t, target);
+        return;
+    }
+    if (t->n >= t->b->n) { /* fell off the page: there is no branch that the interpreter could do */
+        flags_to_cc(t);
+        tr_exit(t, target, LEAVE_RIP);
+        return;
+    }
+    code_address(t, SCRATCH_A, target);
+    look_up(t);
+    enter_page(t);
+    emit_jmp_reg(&t->e, SCRATCH_C);
+}
+
+/* ---- instructions ---- */
+
+/* Opcodes 7x and 0F 8x: the condition is in the low four bits. */
+void tr_jcc(struct tr *t)
+{
+    const struct x86_decoded *d = tr_decoded(t);
+    flags_to_host(t);
+    uint32_t site = emit_jcc(&t->e, (enum hcond)(d->i.opcode & 15), 0);
+    cold_edge(t, site, relative(t));
+}
+
+void tr_jmp(struct tr *t)
+{
+    const struct x86_decoded *d = tr_decoded(t);
+    struct emit *e = &t->e;
+    switch (d->op[0].type) {
+    case ZYDIS_OPERAND_TYPE_IMMEDIATE: tr_edge(t, relative(t)); return;
+    case ZYDIS_OPERAND_TYPE_MEMORY:
+        tr_address(t, &d->op[0].mem, true);
+        tr_guard(t, (struct access){.size = 8});
+        emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
+        break;
+    default: tr_get(t, SCRATCH_A, guest_gpr(d->op[0].reg.value)); break;
+    }
+    look_up(t);
+    enter_page(t);
+    emit_jmp_reg(e, SCRATCH_C);
+}
+
+/* The return address to the stack. All scratch registers are used. */
+static void push_return(struct tr *t)
+{
+    struct emit *e = &t->e;
+    emit_lea(e, OP64, SCRATCH_A, mem_at(host_reg(RSP), -8));
+    tr_guard(t, (struct access){.size = 8, .write = true});
+    code_address(t, SCRATCH_B, tr_next(t));
+    emit_store(e, OP64, mem_at(SCRATCH_A, 0), SCRATCH_B);
+    emit_lea(e, OP64, host_reg(RSP), mem_at(host_reg(RSP), -8));
+}
+
+void tr_call(struct tr *t)
+{
+    const struct x86_decoded *d = tr_decoded(t);
+    struct emit *e = &t->e;
+    switch (d->op[0].type) {
+    case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+        if (same_page(relative(t))) {
+            push_return(t);
+            tr_edge(t, relative(t));
+            return;
+        }
+        code_address(t, SCRATCH_A, relative(t));
+        break;
+    case ZYDIS_OPERAND_TYPE_MEMORY:
+        tr_address(t, &d->op[0].mem, true);
+        tr_guard(t, (struct access){.size = 8});
+        emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
+        break;
+    default: tr_get(t, SCRATCH_A, guest_gpr(d->op[0].reg.value)); break;
+    }
+    look_up(t);
+    emit_store(e, OP64, GS(jump_rip), SCRATCH_A);
+    emit_store(e, OP64, GS(jump_code), SCRATCH_C);
+    push_return(t);
+    emit_load(e, OP64, SCRATCH_A, GS(jump_rip));
+    enter_page(t);
+    emit_jmp_mem(e, GS(jump_code));
+}
+
+void tr_ret(struct tr *t)
+{
+    const struct x86_decoded *d = tr_decoded(t);
+    struct emit *e = &t->e;
+    int32_t pop = 8;
+    if (d->i.operand_count_visible)
+        pop += (int32_t)(uint16_t)d->op[0].imm.value.u;
+    emit_mov_rr(e, OP64, SCRATCH_A, host_reg(RSP));
+    tr_guard(t, (struct access){.size = 8});
+    emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
+    look_up(t);
+    emit_lea(e, OP64, host_reg(RSP), mem_at(host_reg(RSP), pop));
+    enter_page(t);
+    emit_jmp_reg(e, SCRATCH_C);
+}

@@ -1,0 +1,116 @@
+/*
+ * code_cache.c: the translated code of one vCPU: links between blocks, the jump table, what happens when code
+ * becomes stale or the cache is full.
+ *
+ * Code is written through one mapping and run through the other. When the cache is full, everything goes, the
+ * decoded blocks too.
+ */
+#include "engine/dbt/vcpu.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define MAX_LINKS (1u << 20)
+
+bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e)
+{
+    if (!code_mem_new(&d->code, size, e))
+        return false;
+    d->max_links = MAX_LINKS;
+    d->links = mmap(NULL, MAX_LINKS * sizeof(*d->links), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (d->links == MAP_FAILED) {
+        d->links = NULL;
+        code_cache_free(d);
+        return err_host(e, "no memory for the translator's links");
+    }
+    d->code_at = 64; /* 0 means "no code" */
+    if (!thunks_emit(d)) {
+        code_cache_free(d);
+        return err_host(e, "the code cache is too small");
+    }
+    d->code_first = d->code_at;
+    for (unsigned b = 0; b < JT_BANKS; b++) {
+        d->genx[b] = 1ull << 48;
+        memset(d->jt_tag[b], 0, sizeof(d->jt_tag[b]));
+    }
+    d->nlinks = 1; /* 0 ends a list */
+    return true;
+}
+
+void code_cache_free(struct dbt_vcpu *d)
+{
+    if (d->links)
+        munmap(d->links, MAX_LINKS * sizeof(*d->links));
+    d->links = NULL;
+    code_mem_free(&d->code);
+}
+
+void code_cache_flush(struct dbt_vcpu *d)
+{
+    d->code_at = d->code_first;
+    d->nlinks = 1;
+    for (unsigned b = 0; b < JT_BANKS; b++)
+        jump_table_flush(d, b);
+}
+
+/* ---- links ---- */
+
+static void set_rel32(struct dbt_vcpu *d, uint32_t site, uint32_t target)
+{
+    uint32_t rel = target - (site + 4);
+    memcpy(d->code.rw + site, &rel, 4);
+}
+
+uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags)
+{
+    if (d->nlinks == d->max_links)
+        return 0;
+    d->links[d->nlinks] = (struct link){.site = site, .stub = stub, .host_flags = host_flags};
+    return d->nlinks++;
+}
+
+void link_connect(struct dbt_vcpu *d, uint32_t n, struct block *target)
+{
+    struct link *l = &d->links[n];
+    if (l->target)
+        return;
+    l->target = target;
+    l->next = target->links;
+    target->links = n;
+    set_rel32(d, l->site, l->host_flags ? target->entry_h : target->entry_m);
+}
+
+void block_code_stale(struct dbt_vcpu *d, struct block *b)
+{
+    if (!b->entry_m)
+        return;
+    for (uint32_t n = b->links; n; n = d->links[n].next) {
+        set_rel32(d, d->links[n].site, d->links[n].stub);
+        d->links[n].target = NULL;
+    }
+    b->links = 0;
+    /* Who still comes by the jump table has the flags in st.cc. */
+    d->code.rw[b->entry_m] = 0xe9;
+    set_rel32(d, b->entry_m + 1, b->stale_code);
+    b->entry_m = b->entry_h = 0;
+}
+
+/* ---- the jump table ---- */
+
+void jump_table_add(struct dbt_vcpu *d, uint64_t rip, struct block *b)
+{
+    unsigned bank = d->ev.i.rights, i = (unsigned)(rip ^ rip >> 8) & (JT_SIZE - 1);
+    d->jt_tag[bank][i] = rip ^ d->genx[bank];
+    d->jt_code[bank][i] = (uintptr_t)d->code.rx + b->entry_m;
+}
+
+void jump_table_flush(struct dbt_vcpu *d, unsigned bank)
+{
+    uint64_t generation = (d->genx[bank] >> 48) + 1;
+    if (generation == 0x8000) {
+        generation = 1;
+        memset(d->jt_tag[bank], 0, sizeof(d->jt_tag[bank]));
+    }
+    d->genx[bank] = generation << 48;
+}

@@ -1,0 +1,198 @@
+/*
+ * dbt.c: the translator as an engine.
+ */
+#include "engine/dbt/dbt.h"
+#include "engine/dbt/translate.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CODE_CACHE_SIZE MIB(64)
+#define HWCAP2_FSGSBASE BIT(1) /* of the auxiliary vector: WRGSBASE may be used */
+
+static struct dbt_vcpu *of(struct engine_vcpu *ev)
+{
+    return CONTAINER_OF(ev, struct dbt_vcpu, ev);
+}
+static struct dbt_vcpu *of_interp(struct interp *v)
+{
+    return CONTAINER_OF(v, struct dbt_vcpu, ev.i);
+}
+
+static struct engine_probe probe(void)
+{
+    struct engine_probe p = {.usable = true};
+    struct code_mem cm;
+    struct err e = {0};
+    if (!code_mem_new(&cm, PAGE_SIZE, &e)) {
+        p.usable = false;
+        snprintf(p.why, sizeof(p.why), "%.255s", e.text);
+        return p;
+    }
+    code_mem_free(&cm);
+    return p;
+}
+
+/* ---- what a flush of the TLB means for the jump table ---- */
+
+static void forget_supervisor(struct dbt_vcpu *d)
+{
+    jump_table_flush(d, BANK_SUPER);
+    jump_table_flush(d, BANK_SUPER_AC);
+    d->jt_nonglobal = false;
+}
+static void forget_nonglobal(struct cpu *c)
+{
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
+    jump_table_flush(d, BANK_USER);
+    if (d->jt_nonglobal)
+        forget_supervisor(d);
+}
+static void forget_all(struct cpu *c)
+{
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
+    jump_table_flush(d, BANK_USER);
+    forget_supervisor(d);
+}
+
+static void flush_all(struct cpu *c)
+{
+    interp_cpu_ops.flush_all(c);
+    forget_all(c);
+}
+static void flush_nonglobal(struct cpu *c)
+{
+    interp_cpu_ops.flush_nonglobal(c);
+    forget_nonglobal(c);
+}
+static void flush_page(struct cpu *c, uint64_t lin)
+{
+    interp_cpu_ops.flush_page(c, lin);
+    forget_all(c);
+}
+static void cr3_loaded(struct cpu *c, bool keep)
+{
+    interp_cpu_ops.cr3_loaded(c, keep);
+    forget_nonglobal(c);
+}
+static void flush_pcid(struct cpu *c, unsigned pcid, bool one_page, uint64_t lin)
+{
+    interp_cpu_ops.flush_pcid(c, pcid, one_page, lin);
+    forget_nonglobal(c);
+}
+
+static struct cpu_ops ops_of_interp(void)
+{
+    struct cpu_ops o = interp_cpu_ops;
+    o.flush_all = flush_all;
+    o.flush_nonglobal = flush_nonglobal;
+    o.flush_page = flush_page;
+    o.cr3_loaded = cr3_loaded;
+    o.flush_pcid = flush_pcid;
+    return o;
+}
+
+/* ---- blocks ---- */
+
+static void block_stale(struct interp *v, struct block *b)
+{
+    block_code_stale(of_interp(v), b);
+}
+static void blocks_flushed(struct interp *v)
+{
+    if (of_interp(v)->code.rw)
+        code_cache_flush(of_interp(v));
+}
+static const struct block_hooks hooks = {.stale = block_stale, .flushed = blocks_flushed};
+
+/* ---- vCPUs ---- */
+
+static bool host_has_avx(void)
+{
+    unsigned a, b, c, d, xcr0, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+        return false;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
+    return (xcr0 & 6) == 6;
+}
+
+static void vcpu_destroy(struct engine_vcpu *ev)
+{
+    if (!ev)
+        return;
+    code_cache_free(of(ev));
+    free(of(ev)->tr);
+    soft_vcpu_destroy(ev);
+}
+
+static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct err *e)
+{
+    struct engine_vcpu *ev = soft_vcpu_create(en, id, sizeof(struct dbt_vcpu), &interp_cpu_ops, e);
+    if (!ev)
+        return NULL;
+    struct dbt_vcpu *d = of(ev);
+    d->self = d;
+    d->avx = host_has_avx();
+    d->host_mxcsr = __builtin_ia32_stmxcsr();
+    d->ops = ops_of_interp();
+    d->tr = calloc(1, sizeof(*d->tr));
+    if (!d->tr || !code_cache_init(d, CODE_CACHE_SIZE, e)) {
+        if (!d->tr)
+            err_host(e, "no memory for a vCPU");
+        vcpu_destroy(ev);
+        return NULL;
+    }
+    ev->i.c.ops = &d->ops;
+    ev->i.hooks = &hooks;
+    ev->i.translates = true;
+    interp_mode_changed(&ev->i.c);
+    return ev;
+}
+
+static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
+{
+    /* gs stays ours until the thread ends or another vCPU runs on it; nothing else in the process uses it. */
+    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+        __asm__ volatile("wrgsbase %0" : : "r"((uint64_t)(uintptr_t)ev));
+    else
+        syscall(SYS_arch_prctl, ARCH_SET_GS, ev);
+    return dbt_run_loop(of(ev), info);
+}
+
+static void counters(struct engine_vcpu *ev, struct engine_counters *out)
+{
+    struct dbt_vcpu *d = of(ev);
+    soft_counters(ev, out);
+    out->counts_insns = out->counts_direct = false;
+    out->cache_bytes = d->code_at;
+    out->exits[out->exit_kinds++] = (struct engine_exit_count){"callout", d->callouts, 0};
+    out->exits[out->exit_kinds++] = (struct engine_exit_count){"dispatch", d->dispatches, 0};
+    out->exits[out->exit_kinds++] = (struct engine_exit_count){"translated", d->translated, 0};
+}
+
+const struct engine_ops dbt_engine = {
+    .name = "dbt",
+    .summary = "dynamic binary translation: no hardware virtualization needed",
+    .probe = probe,
+    .open = soft_open,
+    .close = soft_close,
+    .vcpu_create = vcpu_create,
+    .vcpu_destroy = vcpu_destroy,
+    .vcpu_reset = soft_vcpu_reset,
+    .run = vcpu_run,
+    .kick = soft_kick,
+    .pull = soft_pull,
+    .push = soft_push,
+    .deliver_msi = soft_deliver_msi,
+    .extint = soft_extint,
+    .has_wakeup = soft_has_wakeup,
+    .flush_code = soft_flush_code,
+    .single_step = soft_single_step,
+    .breakpoint = soft_breakpoint,
+    .counters = counters,
+};

@@ -1,0 +1,33 @@
+/*
+ * engine/interp/soft.h: what the software engines have in common as engines (struct engine_ops): the
+ * interpreter is one, the translator, which has an interpreter inside, another.
+ */
+#ifndef ENGINE_INTERP_SOFT_H
+#define ENGINE_INTERP_SOFT_H
+
+#include "engine/interp/insn.h"
+
+/* One vCPU; the translator's begins with it. */
+struct engine_vcpu {
+    struct interp i;
+};
+
+struct engine *soft_open(const struct engine_config *cfg, struct err *e);
+void soft_close(struct engine *en);
+/* size: of the engine's own vCPU struct, which begins with struct engine_vcpu and is cleared. */
+struct engine_vcpu *soft_vcpu_create(struct engine *en, unsigned id, size_t size, const struct cpu_ops *ops,
+                                     struct err *e);
+void soft_vcpu_destroy(struct engine_vcpu *ev);
+void soft_vcpu_reset(struct engine_vcpu *ev);
+void soft_kick(struct engine_vcpu *ev);
+void soft_pull(struct engine_vcpu *ev, unsigned groups, struct x86_state *out);
+void soft_push(struct engine_vcpu *ev, unsigned groups, const struct x86_state *in);
+void soft_deliver_msi(struct engine *en, uint64_t addr, uint32_t data);
+void soft_extint(struct engine *en, bool level);
+bool soft_has_wakeup(struct engine_vcpu *ev);
+void soft_flush_code(struct engine_vcpu *ev);
+void soft_single_step(struct engine_vcpu *ev, bool on);
+bool soft_breakpoint(struct engine_vcpu *ev, uint64_t lin, bool set);
+void soft_counters(struct engine_vcpu *ev, struct engine_counters *out);
+
+#endif
