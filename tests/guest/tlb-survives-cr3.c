@@ -8,6 +8,7 @@
 
 #define PAGES    16
 #define ROUNDS   2000
+#define SPACES   12
 #define NO_FLUSH BIT(63)
 static uint64_t rw = PTE_P | PTE_W;
 
@@ -47,6 +48,22 @@ int main(void)
         write_cr3((uint64_t)other | 2 | NO_FLUSH);
         touch(local, 200);
     }
+    /* More PCIDs than any processor need keep: each finds its own all the same. */
+    uint64_t *tree[SPACES], va = TEST_VA + (1ull << 39);
+    write_cr3((uint64_t)pml4 | 1);
+    for (unsigned i = 0; i < SPACES; i++) {
+        page_map_new(va, rw); /* a new PML4 entry: copied, then made anew for the next */
+        write8(va, 300 + i);
+        tree[i] = page_alloc();
+        memcpy(tree[i], pml4, PAGE);
+        pml4[va >> 39 & 511] = 0;
+        invlpg(va);
+    }
+    for (unsigned r = 0; r < 40; r++)
+        for (unsigned i = 0; i < SPACES; i++) {
+            write_cr3((uint64_t)tree[i] | (i + 3) | NO_FLUSH);
+            CHECK_EQ(read8(va), 300 + i);
+        }
     write_cr3((uint64_t)pml4);
     write_cr4(read_cr4() & ~CR4_PCIDE);
     return 0;
