@@ -35,7 +35,7 @@ int main(void)
         r.ds = 0x2345;
         r.fs = 0x3456;
         apic_self_ipi(0x92);
-        apic_write(APIC_LVT_TIMER, 0x92);
+        apic_write(APIC_LVT_TIMER, 0x92 | APIC_TIMER_PERIODIC); /* more than one may be needed */
         apic_write(APIC_TIMER_DIVIDE, 0xb);
         apic_write(APIC_TIMER_COUNT, 2000000);
         struct trap t = run(&r);
