@@ -92,7 +92,9 @@ struct cpu {
      * by cpu_kick from any thread and by whatever makes an event deliverable (STI, IRET, EOI, TPR...).
      */
     _Atomic uint32_t poll;
-    _Atomic bool kicked;      /* leave run(); set by engine's kick, cleared by the engine */
+    _Atomic bool kicked; /* leave run(); set by engine's kick, cleared by the engine */
+    bool held; /* cpu_events found an interrupt that IF held back: an STI without a look at the events would
+                  miss it */
     _Atomic bool extint_line; /* INTR from the 8259 (virtual wire) */
     struct log_limit bad_msr;
     uint64_t pdpte[4];     /* PAE paging outside long mode: loaded with CR3 (SDM 3A 4.4.1) */

@@ -132,6 +132,7 @@ enum cpu_result cpu_events(struct cpu *c)
     if (UNLIKELY(s->mp == X86_WAIT_SIPI))
         return CPU_HALT;
     enum cpu_result r = take_one(c);
+    c->held = !(s->rflags & FL_IF) && interrupt_waits(c);
     /* What waits behind a shadow, or behind the event taken: for the next boundary. */
     if (r == CPU_GO_ON &&
         (s->ev.debug_pending || nmi_waits(c) || ((s->rflags & FL_IF) && interrupt_waits(c))))

@@ -79,9 +79,11 @@ bool cpu_sysret(struct cpu *c, unsigned opsize)
 static bool sysenter_ok(struct cpu *c, bool cpl0)
 {
     const struct x86_state *s = &c->st;
+    if (cpl0 && s->cpl != 0) /* before #UD: seen on Zen 5 */
+        return cpu_raise_gp0(c);
     if (x86_lma(s) && !vendor(c)->sysenter_in_long_mode)
         return cpu_raise(c, VEC_UD);
-    if (!(s->cr0 & CR0_PE) || sel_null((uint16_t)s->msr.sysenter_cs) || (cpl0 && s->cpl != 0))
+    if (!(s->cr0 & CR0_PE) || sel_null((uint16_t)s->msr.sysenter_cs))
         return cpu_raise_gp0(c);
     return true;
 }

@@ -13,6 +13,7 @@
 
 struct x86_decoder {
     ZydisDecoder z[3]; /* code size 16, 32, 64 */
+    bool amd;
 };
 
 /* One decoded instruction with all its operands, hidden ones included. */

@@ -19,6 +19,7 @@
 #define RO_SIZE    PAGE_SIZE
 #define AREA_SIZE  (DATA_SIZE + RO_SIZE)
 #define CODE_FILL  0xcc /* INT3: what the code pages hold around the instruction */
+#define CASE_BYTES 20u
 #define CHUNK      64u
 #define MAX_CHUNKS 40u
 #define XSAVE_SIZE 832u /* x87, SSE and AVX state in standard form (SDM 1 13.4) */
@@ -57,9 +58,10 @@ struct patch {
 struct icase {
     uint64_t number;
     uint32_t form;
-    uint8_t code_bits; /* 64 */
+    uint8_t code_bits; /* 64, 32, 16 */
     uint8_t len;
-    uint8_t bytes[15];
+    uint8_t bytes[CASE_BYTES]; /* more than 15 where the instruction is too long */
+    bool undecoded;            /* no instruction: the decoded form is empty */
     uint8_t npatches;
     uint16_t patch_used;
     struct patch patch[MAX_PATCHES];
@@ -94,8 +96,5 @@ _Static_assert(DATA_SIZE / CHUNK <= 256, "a chunk's number fits");
 void area_prepare(const struct icase *k, uint8_t *area, uint8_t *before);
 void area_collect(const struct icase *k, uint8_t *area, uint8_t *before, const uint8_t *base,
                   struct outcome *o);
-
-/* What follows the instruction natively: JMP [disp32]. */
-#define EXIT_JUMP_LEN 7u
 
 #endif

@@ -31,7 +31,7 @@ enum field {
 extern const char *const field_names[F_NAMES];
 
 /* Differences that the list of exclusions allows (exclude.c). */
-uint32_t differences_allowed(unsigned mnemonic, const struct icase *k, const struct outcome *native,
+uint32_t differences_allowed(const struct icase *k, const struct x86_decoded *d, const struct outcome *native,
                              const struct outcome *interp);
 
 /* All differences that are not allowed. d: the case's instruction, decoded. */

@@ -40,16 +40,17 @@ static uint8_t vary_modrm(const struct template *t, struct rng *r, unsigned leve
 }
 
 /* level: how little is varied; 3 and more: nothing but immediates and extended registers; 5: nothing. */
-static void vary(const struct template *t, struct rng *r, bool segments, unsigned level, uint8_t bytes[15])
+static void vary(const struct template *t, struct rng *r, bool long_mode, bool segments, unsigned level,
+                 uint8_t bytes[15])
 {
     unsigned n = level < 4 ? extra_prefixes(r, segments, t->has_modrm || is_moffs(t), bytes) : 0;
-    const uint8_t ext = level < 5 ? (uint8_t)(rng64(r) & rng64(r) & 7) : 0; /* R X B */
+    const uint8_t ext = long_mode && level < 5 ? (uint8_t)(rng64(r) & rng64(r) & 7) : 0; /* R X B */
     const uint8_t modrm = t->has_modrm ? vary_modrm(t, r, level) : 0;
     for (unsigned i = 0; i < 2; i++)
         if (t->prefix[i])
             bytes[n++] = t->prefix[i];
     if (t->vex) {
-        uint8_t vvvv = level < 5 && t->vvvv ? (uint8_t)rng_below(r, 16) : t->vvvv;
+        uint8_t vvvv = level < 5 && t->vvvv ? (uint8_t)rng_below(r, long_mode ? 16 : 8) : t->vvvv;
         uint8_t last = (uint8_t)((~vvvv & 15) << 3 | t->l << 2 | t->pp);
         if (t->map == 1 && !t->w && !(ext & 3) && rng_chance(r, 50)) {
             bytes[n++] = 0xc5;
@@ -61,7 +62,7 @@ static void vary(const struct template *t, struct rng *r, bool segments, unsigne
         }
     } else {
         uint8_t rex = (uint8_t)(t->w << 3 | ext);
-        if (rex || (level < 4 && rng_chance(r, 15)))
+        if (rex || (long_mode && level < 4 && rng_chance(r, 15)))
             bytes[n++] = 0x40 | rex;
         if (t->map)
             bytes[n++] = 0x0f;
@@ -83,7 +84,7 @@ unsigned form_encode(const struct forms *f, const struct form *form, struct rng 
 {
     const struct template *t = &form->templates[rng_below(r, form->ntemplates)];
     for (unsigned tries = 0; tries < 10; tries++) {
-        vary(t, r, segments, tries < 3 ? 0 : tries < 6 ? 1 : tries - 4, bytes);
+        vary(t, r, f->code_bits == 64, segments, tries < 3 ? 0 : tries < 6 ? 1 : tries - 4, bytes);
         if (x86_decode(&f->decoder, f->code_bits, bytes, 15, d) == X86_DECODED && form_key(d) == form->key)
             return d->i.length;
     }

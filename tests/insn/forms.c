@@ -77,7 +77,8 @@ static const char *class_name(ZydisRegister r)
     }
 }
 
-static void form_text(const struct x86_decoded *d, char *text, size_t size)
+/* Returns the length of the name, without operands. */
+static uint8_t form_text(const struct x86_decoded *d, char *text, size_t size)
 {
     const ZydisInstructionAttributes a = d->i.attributes;
     int n = snprintf(text, size, "%s%s%s%s%s", a & ZYDIS_ATTRIB_HAS_LOCK ? "lock " : "",
@@ -87,6 +88,7 @@ static void form_text(const struct x86_decoded *d, char *text, size_t size)
         n += snprintf(text + n, size - (size_t)n, " far");
     if (!d->i.operand_count_visible && d->i.operand_width != 32)
         n += snprintf(text + n, size - (size_t)n, " o%u", d->i.operand_width);
+    const uint8_t name_len = (uint8_t)n;
     for (unsigned k = 0; k < d->i.operand_count_visible; k++) {
         uint64_t w = operand_word(d, k);
         unsigned bits_wide = w & 0xffff;
@@ -105,6 +107,7 @@ static void form_text(const struct x86_decoded *d, char *text, size_t size)
         }
         n += snprintf(text + n, size - (size_t)n, "%s%s", sep, s);
     }
+    return name_len;
 }
 
 /* Done by the host's x87 or vector unit inside the interpreter: what works on such registers or their state.
@@ -183,7 +186,8 @@ static struct form *form_of(struct finder *x, const struct x86_decoded *d)
         *slot = f->count + 1;
         struct form *form = &f->form[f->count++];
         *form = (struct form){.key = key, .mnemonic = d->i.mnemonic, .isa_set = (uint16_t)d->i.meta.isa_set};
-        form_text(d, form->text, sizeof(form->text));
+        form->name_len = form_text(d, form->text, sizeof(form->text));
+        form->width = (uint8_t)d->i.operand_width;
         form->host_unit = on_host_unit(d);
         form->excluded = form_excluded(d);
         return form;
@@ -282,12 +286,12 @@ static void find_vex(struct finder *x)
                 }
 }
 
-void forms_find(struct forms *f, const struct cpuid_model *m, unsigned code_bits)
+void forms_find(struct forms *f, const struct cpuid_model *m, bool amd, unsigned code_bits)
 {
     struct finder *x = calloc(1, sizeof(*x));
     assert(x);
     *f = (struct forms){.code_bits = code_bits};
-    x86_decoder_init(&f->decoder, m->vendor == CPU_AMD);
+    x86_decoder_init(&f->decoder, amd);
     x->f = f;
     x->m = m;
     find_legacy(x);

@@ -25,6 +25,8 @@ struct template
 struct form {
     uint64_t key;
     char text[80];
+    uint8_t name_len; /* of text: prefixes and mnemonic, before the operands */
+    uint8_t width;    /* operand width in bits */
     uint16_t mnemonic, isa_set;
     bool host_unit;       /* the interpreter runs it on the host's x87 or vector unit */
     const char *excluded; /* why it is not run, or NULL */
@@ -41,12 +43,13 @@ struct forms {
     struct x86_decoder decoder;
 };
 
-void forms_find(struct forms *f, const struct cpuid_model *m, unsigned code_bits);
+/* m: NULL for the forms of every ISA set that isa.c knows. amd: as x86_decoder_init. */
+void forms_find(struct forms *f, const struct cpuid_model *m, bool amd, unsigned code_bits);
 void forms_free(struct forms *f);
 /* What the decoded instruction's form is known by. */
 uint64_t form_key(const struct x86_decoded *d);
 
-/* Does the model offer an ISA set (isa.c)? */
+/* Does the model offer an ISA set (isa.c)? m: NULL where any could. */
 bool isa_offered(const struct cpuid_model *m, unsigned isa_set);
 
 /*
@@ -58,6 +61,15 @@ unsigned form_encode(const struct forms *f, const struct form *form, struct rng 
 /* The template's own bytes, tail filled with `fill`; returns how many (at most 15). */
 unsigned template_bytes(const struct template *t, uint8_t fill, uint8_t bytes[15]);
 
+/* MOV to or from a control register. */
+static inline bool form_has_control_register(const struct x86_decoded *d)
+{
+    for (unsigned n = 0; n < d->i.operand_count_visible; n++)
+        if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(d->op[n].reg.value) == ZYDIS_REGCLASS_CONTROL)
+            return true;
+    return false;
+}
 /* Why a form is not run natively (exclude.c), or NULL. */
 const char *form_excluded(const struct x86_decoded *d);
 

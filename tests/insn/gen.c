@@ -7,6 +7,7 @@
  */
 #include "gen.h"
 
+#include "mode.h"
 #include "values.h"
 
 struct maker {
@@ -38,24 +39,35 @@ static void add_patch(struct icase *k, uint64_t va, const void *bytes, unsigned 
     k->patch_used += (uint16_t)len;
 }
 
-/* A code address that a branch may go to: on INT3s, clear of the instruction and what follows it. */
+/* Is it clear of the instruction and what follows it, also when cut to the code's size? */
+static bool clear_of_case(const struct icase *k, uint64_t to)
+{
+    to &= mask_bytes(k->code_bits / 8);
+    return to + 16 < k->in.rip || to > k->in.rip + k->len + case_exit_len(k->code_bits);
+}
+/* An instruction pointer that a branch may go to: on INT3s. */
 static uint64_t code_target(struct maker *m)
 {
-    const struct icase *k = m->k;
     for (;;) {
-        uint64_t to = CODE_VA + rng_below(&m->r, CODE_SIZE);
-        if (to + 16 < k->in.rip || to > k->in.rip + k->len + EXIT_JUMP_LEN)
+        uint64_t to = CODE_VA - mode_base(m->k, SEG_CS) + rng_below(&m->r, CODE_SIZE);
+        if (clear_of_case(m->k, to))
             return to;
     }
 }
 /* The same, and at times a place that faults. */
 static uint64_t branch_target(struct maker *m)
 {
-    switch (rng_below(&m->r, 32)) {
-    case 0: return CODE_VA + CODE_SIZE + rng_below(&m->r, 64);
-    case 1: return DATA_VA + rng_below(&m->r, DATA_SIZE); /* not executable */
-    case 2: return 0x800000000000ull + (rng64(&m->r) >> 20);
-    default: return code_target(m);
+    const uint64_t base = mode_base(m->k, SEG_CS);
+    for (;;) {
+        uint64_t to;
+        switch (rng_below(&m->r, 32)) {
+        case 0: to = CODE_VA + CODE_SIZE - base + rng_below(&m->r, 64); break;
+        case 1: to = DATA_VA - base + rng_below(&m->r, DATA_SIZE); break; /* not executable */
+        case 2: to = 0x800000000000ull + (rng64(&m->r) >> 20); break;
+        default: return code_target(m);
+        }
+        if (clear_of_case(m->k, to))
+            return to;
     }
 }
 
@@ -97,9 +109,8 @@ static uint64_t place(struct maker *m, unsigned size, unsigned align)
 
 static uint64_t segment_base(const struct maker *m, const ZydisDecodedOperandMem *mem)
 {
-    return mem->segment == ZYDIS_REGISTER_FS   ? m->k->in.fs_base
-           : mem->segment == ZYDIS_REGISTER_GS ? m->k->in.gs_base
-                                               : 0;
+    unsigned n = mem->segment - ZYDIS_REGISTER_ES; /* ES CS SS DS FS GS: as in enum x86_sreg */
+    return mode_base(m->k, n < 6 ? (enum x86_sreg)n : SEG_DS);
 }
 
 static void set_disp(struct maker *m, int64_t disp)
@@ -133,7 +144,8 @@ static uint64_t aim(struct maker *m, const ZydisDecodedOperandMem *mem, uint64_t
 {
     struct icase *k = m->k;
     uint64_t *gpr = k->in.gpr;
-    const bool narrow = m->d->i.address_width == 32, has_base = mem->base != ZYDIS_REGISTER_NONE,
+    const unsigned width = m->d->i.address_width;
+    const bool narrow = width != 64, has_base = mem->base != ZYDIS_REGISTER_NONE,
                vsib = mem->type == ZYDIS_MEMOP_TYPE_VSIB,
                has_index = mem->index != ZYDIS_REGISTER_NONE && !vsib,
                rip = mem->base == ZYDIS_REGISTER_RIP || mem->base == ZYDIS_REGISTER_EIP;
@@ -147,7 +159,7 @@ static uint64_t aim(struct maker *m, const ZydisDecodedOperandMem *mem, uint64_t
     if (!to)
         to = has_base && !rip && !narrow ? noncanonical(&m->r) : DATA_VA + 1024;
     const uint64_t ea = to - segment_base(m, mem);
-    const uint64_t mask = narrow ? 0xffffffff : ~0ull;
+    const uint64_t mask = mask_bytes(width / 8);
     if (rip) {
         set_disp(m, (int64_t)(ea - (k->in.rip + k->len)));
         return to;
@@ -155,7 +167,7 @@ static uint64_t aim(struct maker *m, const ZydisDecodedOperandMem *mem, uint64_t
     if (!has_base && !has_index) {
         if (mem->disp.has_displacement && m->d->i.raw.disp.size == 64)
             set_disp(m, (int64_t)ea);
-        else if (m->d->i.raw.disp.size == 32)
+        else if (m->d->i.raw.disp.size)
             set_disp(m, (int32_t)ea);
         return to;
     }
@@ -171,11 +183,11 @@ static uint64_t aim(struct maker *m, const ZydisDecodedOperandMem *mem, uint64_t
     } else {
         gpr[base] = rest;
     }
-    if (narrow) { /* the upper halves do not matter */
+    if (narrow) { /* the upper parts do not matter */
         if (has_base)
-            gpr[base] = (gpr[base] & mask) | (rng64(&m->r) << 32);
+            gpr[base] = (gpr[base] & mask) | (rng64(&m->r) << width);
         if (has_index && index != base)
-            gpr[index] = (gpr[index] & mask) | (rng64(&m->r) << 32);
+            gpr[index] = (gpr[index] & mask) | (rng64(&m->r) << width);
         else if (has_index)
             to = (((gpr[index] & mask) * (mem->scale + (has_base ? 1u : 0u)) + disp) & mask) +
                  segment_base(m, mem);
@@ -213,6 +225,8 @@ static void patch_image(struct maker *m, uint64_t at)
         unsigned where = rng_below(r, 2) ? XS_MXCSR + 2 + rng_below(r, 2) : XS_BV + rng_below(r, 64);
         image[where] ^= (uint8_t)BIT(rng_below(r, 8));
     }
+    for (unsigned i = 0; i < 16; i += 8) /* what the host's system has and the guest's has not */
+        store_le(image + XS_BV + i, load_le(image + XS_BV + i, 8) & ~m->g->foreign_xcr0, 8);
     add_patch(m->k, at, image, XSAVE_SIZE);
 }
 
@@ -238,6 +252,7 @@ static void patch_operand(struct maker *m, uint64_t at, unsigned size)
         return;
     }
     case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_POPFD:
     case ZYDIS_MNEMONIC_POPFQ: {
         uint64_t x = rng64(r) & ~(uint64_t)FL_TF;
         add_patch(m->k, at, &x, 8);
@@ -306,7 +321,8 @@ static void place_operands(struct maker *m)
         if (at && o->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && o->mem.base == ZYDIS_REGISTER_RSP &&
             (o->actions & ZYDIS_OPERAND_ACTION_WRITE))
             at += size; /* a push */
-        bool popf = d->i.mnemonic == ZYDIS_MNEMONIC_POPF || d->i.mnemonic == ZYDIS_MNEMONIC_POPFQ;
+        bool popf = d->i.mnemonic == ZYDIS_MNEMONIC_POPF || d->i.mnemonic == ZYDIS_MNEMONIC_POPFD ||
+                    d->i.mnemonic == ZYDIS_MNEMONIC_POPFQ;
         if (popf && at < RO_VA + RO_SIZE && at + size > RO_VA) /* an image without TF is needed */
             at = DATA_VA + 4096;
         at = aim(m, &o->mem, at);
@@ -405,6 +421,9 @@ static void wishes(struct maker *m)
             gpr[RAX] = rng_below(r, 8);
             gpr[RDX] = 0;
         }
+        /* Not what the host's system has switched on and the guest's has not. */
+        gpr[RAX] &= ~(uint64_t)(uint32_t)m->g->foreign_xcr0;
+        gpr[RDX] &= ~(m->g->foreign_xcr0 >> 32);
         break;
     case ZYDIS_MNEMONIC_CMPXCHG:
         if (d->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && rng_chance(r, 50))
@@ -455,7 +474,7 @@ static void immediates(struct maker *m)
             uint64_t next = k->in.rip + k->len;
             do
                 v = (size == 1 ? code_target(m) : branch_target(m)) - next;
-            while (size == 1 ? (int64_t)v != (int8_t)v : (int64_t)v != (int32_t)v);
+            while (size == 1 ? (int64_t)v != (int8_t)v : size == 4 && (int64_t)v != (int32_t)v);
         } else {
             v = value_gpr(&m->r);
         }
@@ -470,12 +489,70 @@ static void immediates(struct maker *m)
 /* Where the instruction stands: in the first page; over the border of the two; over the end of the second. */
 static uint64_t instruction_place(struct maker *m)
 {
+    const uint64_t code = CODE_VA - mode_base(m->k, SEG_CS);
     unsigned how = rng_below(&m->r, 100), len = m->k->len;
     if (how < 94)
-        return CODE_VA + 0x200 + rng_below(&m->r, 64);
+        return code + 0x200 + rng_below(&m->r, 64);
     if (how < 99 || len < 2)
-        return CODE_VA + PAGE_SIZE - rng_below(&m->r, len);
-    return CODE_VA + CODE_SIZE - 1 - rng_below(&m->r, len - 1);
+        return code + PAGE_SIZE - rng_below(&m->r, len);
+    return code + CODE_SIZE - 1 - rng_below(&m->r, len - 1);
+}
+
+/* XSAVE and kin: registers that name components cannot be aimed. Every such form has encodings without. */
+static bool mask_is_address(const struct x86_decoded *d)
+{
+    if (d->i.meta.category != ZYDIS_CATEGORY_XSAVE && d->i.meta.category != ZYDIS_CATEGORY_XSAVEOPT)
+        return false;
+    for (unsigned n = 0; n < d->i.operand_count_visible; n++) {
+        const ZydisDecodedOperandMem *mem = &d->op[n].mem;
+        if (d->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY)
+            continue;
+        const ZydisRegister regs[2] = {mem->base, mem->index};
+        for (unsigned i = 0; i < 2; i++)
+            if (regs[i] != ZYDIS_REGISTER_NONE && (ZydisRegisterGetId(regs[i]) & ~2) == 0) /* RAX, RDX */
+                return true;
+    }
+    return false;
+}
+
+/*
+ * Prefixes in any order and number, LOCK and repeat prefixes where they do not belong, and instructions of
+ * more than 15 bytes. What comes out may be another instruction, or none: then both sides are to say so.
+ * False: it is one that cannot be compared, and the bytes are as before.
+ */
+static bool spoil(struct maker *m)
+{
+    static const uint8_t prefixes[] = {0x66, 0x66, 0x67, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e};
+    const struct forms *f = m->g->forms;
+    if (form_has_control_register(
+            m->d)) /* LOCK MOV CR0 is CR8 on an AMD host; the guest's CPUID has not that */
+        return false;
+    uint8_t bytes[CASE_BYTES];
+    struct x86_decoded d;
+    const unsigned more = rng_chance(&m->r, 15) ? CASE_BYTES - m->k->len : 1 + rng_below(&m->r, 4);
+    const unsigned len = MIN(m->k->len + more, (unsigned)CASE_BYTES);
+    /* Some in front of all, some in front of the REX prefix or opcode. */
+    for (unsigned i = 0; i < len - m->k->len; i++) {
+        bytes[i] = prefixes[rng_below(&m->r, sizeof(prefixes))];
+        if (f->code_bits == 64 && rng_chance(&m->r, 10)) /* a REX prefix that is not the last counts not */
+            bytes[i] = 0x40 | (uint8_t)rng_below(&m->r, 16);
+    }
+    memcpy(bytes + (len - m->k->len), m->k->bytes, m->k->len);
+    enum x86_decode_result result = x86_decode(&f->decoder, f->code_bits, bytes, len, &d);
+    if (result == X86_TRUNCATED)
+        return false;
+    if (result == X86_DECODED &&
+        (d.i.length != len || !isa_offered(m->g->model, d.i.meta.isa_set) ||
+         d.i.encoding > ZYDIS_INSTRUCTION_ENCODING_3DNOW || form_excluded(&d) || mask_is_address(&d)))
+        return false;
+    memcpy(m->k->bytes, bytes, len);
+    m->k->len = (uint8_t)len;
+    m->k->undecoded = result != X86_DECODED;
+    if (m->k->undecoded)
+        memset(m->d, 0, sizeof(*m->d));
+    else
+        *m->d = d;
+    return true;
 }
 
 void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_decoded *d)
@@ -487,18 +564,31 @@ void gen_case(const struct gen *g, uint64_t number, struct icase *k, struct x86_
     k->npatches = 0;
     k->patch_used = 0;
     rng_init(&m.r, g->seed, number);
-    k->len = (uint8_t)form_encode(g->forms, &g->forms->form[k->form], &m.r, g->fsgsbase, k->bytes, d);
+    do
+        k->len = (uint8_t)form_encode(g->forms, &g->forms->form[k->form], &m.r, g->fsgsbase, k->bytes, d);
+    while (mask_is_address(d));
+    k->undecoded = false;
+    if (rng_chance(&m.r, 5))
+        spoil(&m);
     for (unsigned i = 0; i < X86_NGPR; i++)
         k->in.gpr[i] = value_gpr(&m.r);
     k->in.rflags = value_flags(&m.r);
     k->in.fs_base = g->fsgsbase ? DATA_VA + rng_below(&m.r, 4096) : 0;
     k->in.gs_base = g->fsgsbase ? DATA_VA - rng_below(&m.r, 4096) : 0;
+    if (k->code_bits != 64) {
+        k->in.fs_base = mode_base(k, SEG_FS);
+        k->in.gs_base = mode_base(k, SEG_GS);
+    }
     value_xsave(&m.r, k->in.xsave, g->misaligned_mode);
     k->in.rip = instruction_place(&m);
     immediates(&m);
     wishes(&m);
     place_operands(&m);
     equal_comparands(&m);
+    if (k->code_bits != 64) /* upper halves are not to be seen */
+        for (unsigned i = 0; i < 8; i++)
+            k->in.gpr[i] = (uint32_t)k->in.gpr[i];
     /* What was varied behind the decoder's back: displacement and immediates. */
-    x86_decode(&g->forms->decoder, k->code_bits, k->bytes, k->len, d);
+    if (!k->undecoded)
+        x86_decode(&g->forms->decoder, k->code_bits, k->bytes, k->len, d);
 }

@@ -9,10 +9,12 @@
 
 struct gen {
     const struct forms *forms;
+    const struct cpuid_model *model;
     const uint8_t *base; /* AREA_SIZE */
     uint64_t seed;
-    bool fsgsbase;        /* FS and GS base may be set */
-    bool misaligned_mode; /* MXCSR.MM exists */
+    uint64_t foreign_xcr0; /* bits of the host's XCR0 that the guest's has not */
+    bool fsgsbase;         /* FS and GS base may be set */
+    bool misaligned_mode;  /* MXCSR.MM exists */
     bool amd;
 };
 

@@ -3,7 +3,9 @@
  */
 #include "guest.h"
 
+#include "engine/dbt/dbt.h"
 #include "engine/interp/interp.h"
+#include "mode.h"
 #include <stdlib.h>
 
 /* Guest physical layout. */
@@ -11,11 +13,26 @@
 #define GPA_PDPT 0x2000
 #define GPA_PD   0x3000
 #define GPA_PT   0x4000
+#define GPA_TSS  0x5000
+#define GPA_HIGH 0x6000 /* page tables of the TSS: three pages */
 #define GPA_CODE 0x10000
 #define GPA_DATA 0x20000
 #define RAM_SIZE MIB(2)
+#define TSS_VA   0xffff800000000000ull /* the system's half: not reached by a case */
+
+/* An engine that can run one instruction at a time. */
+struct stepper {
+    const struct engine_ops *ops;
+    struct cpu *(*cpu)(struct engine_vcpu *v);
+    enum engine_exit (*step)(struct engine_vcpu *v, bool *faulted);
+};
+static const struct stepper steppers[] = {
+    {&interp_engine, interp_cpu, interp_step},
+    {&dbt_engine, dbt_cpu, dbt_step},
+};
 
 struct guest {
+    const struct stepper *by;
     struct mem *mem;
     struct bus *bus;
     struct clock *clock;
@@ -48,6 +65,10 @@ static void build_tables(struct guest *g)
     put64(g, GPA_PD + 8 * ((CODE_VA >> 21) & 511), GPA_PT | up);
     map_pages(g, CODE_VA, GPA_CODE, CODE_SIZE, PTE_W);
     map_pages(g, DATA_VA, GPA_DATA, DATA_SIZE, PTE_W | PTE_NX);
+    put64(g, GPA_PML4 + 8 * ((TSS_VA >> 39) & 511), GPA_HIGH | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH, (GPA_HIGH + 0x1000) | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH + 0x1000, (GPA_HIGH + 0x2000) | PTE_P | PTE_W | PTE_A);
+    put64(g, GPA_HIGH + 0x2000, GPA_TSS | PTE_P | PTE_W | PTE_A | PTE_D | PTE_NX);
     map_pages(g, RO_VA, GPA_DATA + DATA_SIZE, RO_SIZE, PTE_NX);
 }
 
@@ -67,9 +88,10 @@ static void start_state(struct guest *g)
     s->seg[SEG_CS] = (struct x86_seg){.sel = 0x33, .limit = 0xffffffff, .attr = user | SEG_T_CODE | SEG_L};
     s->seg[SEG_SS] = (struct x86_seg){.sel = 0x2b, .limit = 0xffffffff, .attr = user | SEG_DB};
     s->seg[SEG_LDTR] = (struct x86_seg){.attr = SEG_UNUSABLE | SYS_LDT};
-    /* No I/O permission bitmap within the limit: every port is refused. */
+    /* The I/O permission bitmap would lie beyond the limit: every port is refused. */
     s->seg[SEG_TR] =
-        (struct x86_seg){.sel = 0x40, .limit = 0x67, .base = 0x8000, .attr = SEG_P | SYS_TSS32_BUSY};
+        (struct x86_seg){.sel = 0x40, .limit = 0x67, .base = TSS_VA, .attr = SEG_P | SYS_TSS32_BUSY};
+    put64(g, GPA_TSS + 0x60, 0x68ull << 48);
     s->cpl = 3;
     s->mp = X86_RUNNING;
     g->start = *s;
@@ -77,14 +99,23 @@ static void start_state(struct guest *g)
     cpu_state_loaded(g->cpu);
 }
 
-struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct err *e)
+struct guest *guest_new(const char *engine, const struct cpuid_model *m, const uint8_t *base, struct err *e)
 {
+    const struct stepper *by = NULL;
+    for (unsigned i = 0; i < ARRAY_LEN(steppers); i++)
+        if (!strcmp(steppers[i].ops->name, engine))
+            by = &steppers[i];
+    if (!by) {
+        err_config(e, "--engine: '%s' is none; use interp or dbt", engine);
+        return NULL;
+    }
     struct guest *g = aligned_alloc(64, align_up(sizeof(*g), 64));
     if (!g) {
         err_host(e, "no memory for the guest");
         return NULL;
     }
     memset(g, 0, sizeof(*g));
+    g->by = by;
     g->model = *m;
     g->base = base;
     g->mem = mem_new();
@@ -96,13 +127,15 @@ struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct
     }
     const struct engine_config cfg = {
         .mem = g->mem, .bus = g->bus, .clock = g->clock, .cpuid = &g->model, .cpus = 1};
-    g->engine = interp_engine.open(&cfg, e);
-    g->vcpu = g->engine ? interp_engine.vcpu_create(g->engine, 0, e) : NULL;
+    g->engine = by->ops->open(&cfg, e);
+    g->vcpu = g->engine ? by->ops->vcpu_create(g->engine, 0, e) : NULL;
     if (!g->vcpu) {
         guest_free(g);
         return NULL;
     }
-    g->cpu = interp_cpu(g->vcpu);
+    g->cpu = by->cpu(g->vcpu);
+    if (by->ops == &dbt_engine)
+        dbt_bind(g->vcpu);
     g->area = (uint8_t *)mem_ptr(g->mem, GPA_DATA, AREA_SIZE);
     memcpy(g->area, base, AREA_SIZE);
     memcpy(g->before, base, DATA_SIZE);
@@ -115,9 +148,9 @@ struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct
 void guest_free(struct guest *g)
 {
     if (g->vcpu)
-        interp_engine.vcpu_destroy(g->vcpu);
+        g->by->ops->vcpu_destroy(g->vcpu);
     if (g->engine)
-        interp_engine.close(g->engine);
+        g->by->ops->close(g->engine);
     if (g->clock)
         clock_free(g->clock);
     if (g->bus)
@@ -132,11 +165,30 @@ bool guest_ro_changed(const struct guest *g)
     return memcmp(g->area + DATA_SIZE, g->base + DATA_SIZE, RO_SIZE);
 }
 
+/* 16- and 32-bit code: what the selectors stand for. */
+static void load_segments(struct x86_state *s, const struct mode *m)
+{
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+        const struct mode_segment *from = &m->seg[i];
+        unsigned type =
+            SEG_T_RW | SEG_T_ACCESSED | (from->code ? SEG_T_CODE : 0) | (from->expand_down ? SEG_T_DC : 0);
+        s->seg[i] = (struct x86_seg){
+            .sel = from->sel,
+            .base = from->base,
+            .limit = from->limit,
+            .attr = (uint16_t)(SEG_P | SEG_S | SEG_DPL | type | (from->big ? SEG_DB : 0) |
+                               (from->limit == UINT32_MAX ? SEG_G : 0)),
+        };
+    }
+}
+
 static void load(struct guest *g, const struct icase *k)
 {
     struct x86_state *s = &g->cpu->st;
     const struct regs *r = &k->in;
     *s = g->start;
+    if (k->code_bits != 64)
+        load_segments(s, mode_of(k->code_bits));
     memcpy(s->gpr, r->gpr, sizeof(s->gpr));
     s->rip = r->rip;
     x86_set_rflags(s, (uint32_t)r->rflags);
@@ -168,10 +220,11 @@ static void store(const struct guest *g, struct regs *r)
 /* Instruction bytes into the code pages, as far as they reach. */
 static void place_code(struct guest *g, const struct icase *k, bool remove)
 {
-    uint8_t fill[15];
-    unsigned off = (unsigned)(k->in.rip - CODE_VA), len = MIN((unsigned)k->len, (unsigned)CODE_SIZE - off);
-    memset(fill, CODE_FILL, sizeof(fill));
-    mem_write(g->mem, GPA_CODE + off, remove ? fill : k->bytes, len);
+    uint8_t code[CASE_CODE];
+    unsigned off = (unsigned)(case_linear(k) - CODE_VA), len = case_code(k, code);
+    if (remove)
+        memset(code, CODE_FILL, sizeof(code));
+    mem_write(g->mem, GPA_CODE + off, code, MIN(len, (unsigned)CODE_SIZE - off));
 }
 
 void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
@@ -183,14 +236,14 @@ void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
     o->vector = NO_FAULT;
     /* A repeated instruction is one iteration a step. */
     for (unsigned steps = 0; steps < 100000 && !faulted; steps++) {
-        interp_step(g->vcpu, &faulted);
+        g->by->step(g->vcpu, &faulted);
         if (g->cpu->st.rip != k->in.rip)
             break;
     }
     /* A jump out of the code pages faults where it arrives. */
-    uint64_t rip = g->cpu->st.rip;
-    if (!faulted && (rip < CODE_VA || rip >= CODE_VA + CODE_SIZE) && rip != k->in.rip + k->len)
-        interp_step(g->vcpu, &faulted);
+    uint64_t rip = g->cpu->st.rip + mode_base(k, SEG_CS);
+    if (!faulted && (rip < CODE_VA || rip >= CODE_VA + CODE_SIZE) && rip != case_linear(k) + k->len)
+        g->by->step(g->vcpu, &faulted);
     if (faulted) {
         o->vector = g->cpu->fault.vector;
         o->error = g->cpu->fault.has_error ? g->cpu->fault.error : 0;

@@ -11,7 +11,8 @@
 struct guest;
 
 /* base: AREA_SIZE bytes, the base image of the data and read-only pages. NULL: `e` says why. */
-struct guest *guest_new(const struct cpuid_model *m, const uint8_t *base, struct err *e);
+/* engine: "interp" or "dbt". */
+struct guest *guest_new(const char *engine, const struct cpuid_model *m, const uint8_t *base, struct err *e);
 void guest_free(struct guest *g);
 /* Run one instruction (all iterations of a repeated one). */
 void guest_run(struct guest *g, const struct icase *k, struct outcome *o);

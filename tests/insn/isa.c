@@ -94,6 +94,8 @@ bool isa_offered(const struct cpuid_model *m, unsigned isa_set)
     for (unsigned i = 0; i < ARRAY_LEN(bits_of); i++) {
         if (bits_of[i].set != isa_set)
             continue;
+        if (!m)
+            return true;
         for (unsigned k = 0; k < m->count; k++) {
             const struct cpuid_leaf *l = &m->leaf[k];
             if (l->leaf == bits_of[i].leaf && (!l->has_sub || l->sub == bits_of[i].sub)) {

@@ -8,7 +8,9 @@
  */
 #include "native.h"
 
+#include "mode.h"
 #include "native_asm.h"
+#include <asm/ldt.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
@@ -30,6 +32,8 @@
 
 void native_enter(void);
 void native_exit(void);
+void native_jump64(void);
+void native_jump_far(void);
 void native_leave(void) __attribute__((noreturn));
 void native_signal(int sig);
 void native_signal_body(int sig, siginfo_t *si, void *uc) __attribute__((noreturn, used));
@@ -46,13 +50,21 @@ struct native {
     struct shared *sh;
     const uint8_t *base;
     pid_t pid;
-    unsigned which;
+    unsigned bits, which;
     uint32_t done;
 };
 
 bool native_has_fsgsbase(void)
 {
     return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
+}
+
+uint64_t native_xcr0(void)
+{
+    uint32_t a = 0, d = 0;
+    if (__builtin_cpu_supports("xsave"))
+        __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (uint64_t)d << 32 | a;
 }
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *limit)
@@ -110,6 +122,45 @@ static void *map_fixed(uint64_t at, size_t size, int prot)
     return p == (void *)(uintptr_t)at ? p : NULL;
 }
 
+/* The segments of 16-bit code, and FS and GS of 32-bit code, into the child's LDT. */
+static bool set_ldt(void)
+{
+    const struct mode *m = mode_of(16);
+    static const enum x86_sreg entries[] = {SEG_CS, SEG_DS, SEG_FS, SEG_GS};
+    for (unsigned i = 0; i < ARRAY_LEN(entries); i++) {
+        const struct mode_segment *s = &m->seg[entries[i]];
+        struct user_desc d = {.entry_number = i, .base_addr = s->base, .limit = s->limit};
+        d.seg_32bit = s->big;
+        d.contents = s->code          ? MODIFY_LDT_CONTENTS_CODE
+                     : s->expand_down ? MODIFY_LDT_CONTENTS_STACK
+                                      : MODIFY_LDT_CONTENTS_DATA;
+        if (syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)))
+            return false;
+    }
+    return true;
+}
+
+bool native_has_ldt(void)
+{
+    pid_t pid = fork();
+    int status = 1;
+    if (pid == 0)
+        _exit(!set_ldt());
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool child_setup_segments(void)
+{
+    /* jmp [native_exit's address] in 64-bit code */
+    const uint8_t jump[7] = {
+        0xff, 0x24, 0x25, CTX_EXIT & 0xff, CTX_EXIT >> 8 & 0xff, CTX_EXIT >> 16 & 0xff, CTX_EXIT >> 24};
+    uint8_t *low = map_fixed(CTX_LOW, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
+    if (!low || !set_ldt())
+        return false;
+    memcpy(low, jump, sizeof(jump));
+    return true;
+}
+
 static bool child_setup(const uint8_t *base)
 {
     static _Alignas(64) uint8_t stack[65536];
@@ -123,6 +174,7 @@ static bool child_setup(const uint8_t *base)
     CTX_AT(uint32_t, CTX_FSGS) = native_has_fsgsbase();
     CTX_AT(uint32_t, CTX_MXCSR) = 0x1f80;
     CTX_AT(uint64_t, CTX_EXIT) = (uintptr_t)native_exit;
+    CTX_AT(uint64_t, CTX_JUMP) = (uintptr_t)native_jump64;
     const stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
     sigaltstack(&ss, NULL);
     struct sigaction sa = {.sa_flags = SA_ONSTACK | SA_SIGINFO | SA_NODEFER};
@@ -149,23 +201,31 @@ static void collect_exit(struct outcome *o, const struct icase *k)
         o->pointers = POINTERS_LOST;
 }
 
+static void enter_mode(const struct icase *k)
+{
+    const struct mode *m = mode_of(k->code_bits);
+    CTX_AT(uint64_t, CTX_TARGET) = k->in.rip;
+    CTX_AT(uint32_t, CTX_LOAD) = k->code_bits != 64;
+    if (k->code_bits == 64)
+        return;
+    CTX_AT(uint64_t, CTX_TARGET) = k->in.rip | (uint64_t)m->seg[SEG_CS].sel << 32;
+    CTX_AT(uint64_t, CTX_JUMP) = (uintptr_t)native_jump_far;
+    for (unsigned i = 0; i < 6; i++)
+        CTX_AT(uint16_t, CTX_SEL + 2 * i) = m->seg[i].sel;
+}
+
 static void run_case(const struct icase *k, struct outcome *o, const uint8_t *base, uint8_t *before)
 {
-    /* Through a pointer that is aligned (the case may have set AC) and needs no register. */
-    const uint8_t jump[EXIT_JUMP_LEN] = {
-        0xff, 0x24, 0x25, CTX_EXIT & 0xff, CTX_EXIT >> 8 & 0xff, CTX_EXIT >> 16 & 0xff, CTX_EXIT >> 24};
-    uint8_t tail[15 + EXIT_JUMP_LEN];
-    memcpy(tail, k->bytes, k->len);
-    memcpy(tail + k->len, jump, EXIT_JUMP_LEN);
-    const unsigned off = (unsigned)(k->in.rip - CODE_VA);
-    const unsigned len = MIN((unsigned)CODE_SIZE - off, k->len + EXIT_JUMP_LEN);
+    uint8_t tail[CASE_CODE];
+    const unsigned off = (unsigned)(case_linear(k) - CODE_VA);
+    const unsigned len = MIN((unsigned)CODE_SIZE - off, case_code(k, tail));
     uint8_t *code = (uint8_t *)(uintptr_t)CODE_VA;
     memcpy(code + off, tail, len);
     area_prepare(k, (uint8_t *)(uintptr_t)DATA_VA, before);
 
     memcpy((void *)(uintptr_t)CTX_IN_GPR, k->in.gpr, sizeof(k->in.gpr));
     memcpy((void *)(uintptr_t)CTX_IN_XSAVE, k->in.xsave, XSAVE_SIZE);
-    CTX_AT(uint64_t, CTX_TARGET) = k->in.rip;
+    enter_mode(k);
     CTX_AT(uint64_t, CTX_IN_FLAGS) = k->in.rflags;
     CTX_AT(uint64_t, CTX_IN_FS) = k->in.fs_base;
     CTX_AT(uint64_t, CTX_IN_GS) = k->in.gs_base;
@@ -184,12 +244,12 @@ static void run_case(const struct icase *k, struct outcome *o, const uint8_t *ba
     area_collect(k, (uint8_t *)(uintptr_t)DATA_VA, before, base, o);
 }
 
-static void child_main(struct shared *sh, const uint8_t *base)
+static void child_main(struct shared *sh, const uint8_t *base, unsigned bits)
 {
     static uint8_t before[DATA_SIZE];
     memcpy(before, base, DATA_SIZE);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!child_setup(base))
+    if (!child_setup(base) || (bits != 64 && !child_setup_segments()))
         _exit(3);
     for (;;) {
         uint32_t go;
@@ -213,11 +273,11 @@ static bool start_child(struct native *n)
     fflush(NULL);
     n->pid = fork();
     if (n->pid == 0)
-        child_main(n->sh, n->base);
+        child_main(n->sh, n->base, n->bits);
     return n->pid > 0;
 }
 
-struct native *native_new(const uint8_t *base, struct err *e)
+struct native *native_new(const uint8_t *base, unsigned bits, struct err *e)
 {
     struct native *n = calloc(1, sizeof(*n));
     if (!n) {
@@ -225,6 +285,7 @@ struct native *native_new(const uint8_t *base, struct err *e)
         return NULL;
     }
     n->base = base;
+    n->bits = bits;
     n->sh = mmap(NULL, sizeof(*n->sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (n->sh == MAP_FAILED || !start_child(n)) {
         err_host(e, "cannot start the native child: %s", strerror(errno));

@@ -17,12 +17,16 @@
 #define CTX_FSGS      (CTX + 184) /* not 0: FS and GS base are switched */
 #define CTX_MXCSR     (CTX + 188)
 #define CTX_EXIT      (CTX + 344) /* address of native_exit */
+#define CTX_JUMP      (CTX + 352) /* address of native_jump64 or native_jump_far */
+#define CTX_LOAD      (CTX + 360) /* not 0: load the selectors */
+#define CTX_SEL       (CTX + 364) /* selectors of ES, CS (not loaded), SS, DS, FS, GS */
 #define CTX_OUT_GPR   (CTX + 192)
 #define CTX_OUT_FLAGS (CTX + 320)
 #define CTX_OUT_FS    (CTX + 328)
 #define CTX_OUT_GS    (CTX + 336)
 #define CTX_IN_XSAVE  (CTX + 1024)
 #define CTX_OUT_XSAVE (CTX + 2048)
+#define CTX_LOW       (CTX + 4096) /* executable: from 32- and 16-bit code to native_exit */
 #define CTX_OUT_ENV   (CTX + 3072) /* FNSTENV, 28 bytes (SDM 1 figure 8-9) */
 
 #endif

@@ -26,7 +26,14 @@ native_enter:
         wrfsbase %rcx
         mov     CTX_IN_GS, %rcx
         wrgsbase %rcx
-1:      mov     $7, %eax
+1:      cmpl    $0, CTX_LOAD
+        je      2f
+        movw    CTX_SEL, %es
+        movw    CTX_SEL + 4, %ss
+        movw    CTX_SEL + 6, %ds
+        movw    CTX_SEL + 8, %fs
+        movw    CTX_SEL + 10, %gs
+2:      mov     $7, %eax
         xor     %edx, %edx
         xrstor64 CTX_IN_XSAVE
         pushq   CTX_IN_FLAGS
@@ -47,7 +54,13 @@ native_enter:
         movq    CTX_IN_GPR + 112, %r14
         movq    CTX_IN_GPR + 120, %r15
         movq    CTX_IN_GPR + 32, %rsp
+        jmp     *CTX_JUMP
+        .globl  native_jump64
+native_jump64:
         jmp     *CTX_TARGET
+        .globl  native_jump_far
+native_jump_far:
+        ljmpl   *CTX_TARGET
 
 /* The instruction is done: the jump behind it comes here with everything still as it left it. */
         .globl  native_exit
@@ -103,7 +116,16 @@ host_bases:
         mov     %rax, CTX_OUT_FS
         rdgsbase %rax
         mov     %rax, CTX_OUT_GS
-        movq    CTX_HOST_FS, %rax
+        cmpl    $0, CTX_LOAD
+        je      2f
+        xor     %eax, %eax
+        mov     %eax, %ds
+        mov     %eax, %es
+        mov     %eax, %fs
+        mov     %eax, %gs
+        mov     $0x2b, %eax
+        mov     %eax, %ss
+2:      movq    CTX_HOST_FS, %rax
         wrfsbase %rax
         movq    CTX_HOST_GS, %rax
         wrgsbase %rax

@@ -120,6 +120,8 @@ static void sysenter_by_vendor(void **state)
         assert_int_equal(c->st.gpr[RSP], 0x700000);
         assert_outcome(c, cpu_sysexit(c, 8), GP(0), "SYSEXIT at CPL 3");
     } else {
+        assert_outcome(c, cpu_sysexit(c, 8), GP(0), "SYSEXIT at CPL 3, asked before the mode");
+        c->st.cpl = 0;
         assert_outcome(c, cpu_sysexit(c, 8), UD, "SYSEXIT in long mode");
     }
     c = env_v86(f, 0);

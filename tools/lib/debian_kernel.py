@@ -10,26 +10,38 @@ for package and version and appears whole, by a rename, or not at all:
 
     ${XDG_CACHE_HOME:-~/.cache}/trapeze/kernel/linux-image-6.1.0-56-cloud-amd64_6.1.192-2/
 
-With a kernel in the cache nothing is looked up and no network is needed.
+Its file SHA256SUMS is checked at each use; a folder that does not fit it is not used, and downloaded again. With a kernel
+in the cache nothing is looked up and no network is needed.
 
-    --cached   never download: status 3 when the cache is empty
+    --cached   never download: status 3 when the cache has none
     --update   look for a newer version even if one is in the cache
 """
 
+import fcntl
 import glob
+import hashlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
-import time
 
 META_PACKAGE = "linux-image-cloud-amd64"
-# The power button reaches user space through these two, which Debian builds as modules.
-MODULES = ("drivers/acpi/button.ko", "drivers/input/evdev.ko")
-STALE_SECONDS = 3600
+# What is kept of the package. The power button reaches user space through the two modules.
+KEEP = (
+    (re.compile(r"boot/vmlinuz-[^/]+"), "vmlinuz"),
+    (re.compile(r"boot/config-[^/]+"), "config"),
+    (re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/drivers/acpi/button\.ko"), "button.ko"),
+    (re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/drivers/input/evdev\.ko"), "evdev.ko"),
+)
+SUMS = "SHA256SUMS"
+# Words of a command that a message can do without.
+OPTION = re.compile(r"-o|[A-Za-z:]+=.*")
+# The package, what is kept of it, and perhaps package lists.
+NEEDED_BYTES = 128 << 20
 
 
 class Failure(Exception):
@@ -37,27 +49,55 @@ class Failure(Exception):
 
 
 def cache_root():
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative path is to be ignored (XDG Base Directory Specification).
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    if not os.path.isabs(base):
+        raise Failure("this user has no home folder: set XDG_CACHE_HOME to a folder that can be written to")
     return os.path.join(base, "trapeze", "kernel")
 
 
 def _version_key(name):
+    # Text and numbers alternate, so that like is compared with like.
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
+def _sums(entry, names):
+    """The text of SHA256SUMS, in sha256sum's format, for those files of the folder."""
+    lines = []
+    for name in sorted(names):
+        with open(os.path.join(entry, name), "rb") as f:
+            lines.append("%s  %s\n" % (hashlib.sha256(f.read()).hexdigest(), name))
+    return "".join(lines)
+
+
+def _whole(entry):
+    """Does the folder hold what was once put there?"""
+    try:
+        with open(os.path.join(entry, SUMS)) as f:
+            expected = f.read()
+        names = [line.split("  ", 1)[1] for line in expected.splitlines()]
+        return "vmlinuz" in names and _sums(entry, names) == expected
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def cached():
-    """The newest kernel's folder, or None."""
-    entries = [e for e in glob.glob(os.path.join(cache_root(), "linux-image-*"))
-               if os.path.isfile(os.path.join(e, "vmlinuz"))]
-    return max(entries, key=lambda e: _version_key(os.path.basename(e)), default=None)
+    """The folder of the newest kernel that is whole, or None."""
+    entries = glob.glob(os.path.join(glob.escape(cache_root()), "linux-image-*"))
+    entries.sort(key=lambda e: _version_key(os.path.basename(e)), reverse=True)
+    return next((e for e in entries if _whole(e)), None)
 
 
-def _run(command, **kw):
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                         env={**os.environ, "LC_ALL": "C"}, **kw)
+def _run(command, tmp):
+    """The command's output. Its folder, and that of its temporary files, is `tmp`."""
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp,
+                         env={**os.environ, "LC_ALL": "C", "TMPDIR": tmp})
     if run.returncode:
         words = [line for line in run.stderr.splitlines() if line.strip()]
-        raise Failure("%s: %s" % (" ".join(command[:2]), words[-1] if words else "status %d" % run.returncode))
+        raise Failure("%s: %s" % (" ".join(w for w in command if not OPTION.fullmatch(w)),
+                                  words[-1] if words else "status %d" % run.returncode))
     return run.stdout
 
 
@@ -68,9 +108,9 @@ def _private_lists(folder):
     return ["-o", "Dir::State::lists=" + os.path.join(folder, "lists"), "-o", "Dir::Cache=" + os.path.join(folder, "cache")]
 
 
-def _resolve(options):
+def _resolve(options, tmp):
     """(package, version) that the empty package depends on."""
-    shown = _run(["apt-cache", *options, "show", "--no-all-versions", META_PACKAGE])
+    shown = _run(["apt-cache", *options, "show", "--no-all-versions", META_PACKAGE], tmp)
     m = re.search(r"^Depends:.*?\b(linux-image-\S+)\s+\(=\s*([^)\s]+)\)", shown, re.MULTILINE)
     if not m:
         raise Failure("%s: depends on no kernel of a fixed version" % META_PACKAGE)
@@ -81,72 +121,94 @@ def _entry_name(package, version):
     return "%s_%s" % (package, version.replace("/", "_"))
 
 
-def _fill(entry, deb, unpacked):
-    """Put what we keep of the unpacked package into the folder `entry`."""
-    _run(["dpkg-deb", "--extract", deb, unpacked])
-    kernels = glob.glob(os.path.join(unpacked, "boot", "vmlinuz-*"))
-    if len(kernels) != 1:
-        raise Failure("%s: holds %d kernels instead of one" % (os.path.basename(deb), len(kernels)))
+def _fill(entry, deb):
+    """Put what we keep of the package into the folder `entry`."""
     os.mkdir(entry)
-    shutil.copyfile(kernels[0], os.path.join(entry, "vmlinuz"))
-    for config in glob.glob(os.path.join(unpacked, "boot", "config-*")):
-        shutil.copyfile(config, os.path.join(entry, "config"))
-    for module in MODULES:
-        for path in glob.glob(os.path.join(unpacked, "lib/modules/*/kernel", module)):
-            shutil.copyfile(path, os.path.join(entry, os.path.basename(module)))
-
-
-def _clear_stale(root):
-    """What a killed run has left behind."""
-    for path in glob.glob(os.path.join(root, ".tmp-*")):
-        try:
-            if time.time() - os.stat(path).st_mtime > STALE_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
-        except FileNotFoundError:
+    kept = set()
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as unpack:
+        with tarfile.open(fileobj=unpack.stdout, mode="r|") as tar:
+            for member in tar:
+                name = member.name[2:] if member.name.startswith("./") else member.name
+                for pattern, short in KEEP:
+                    if member.isfile() and pattern.fullmatch(name):
+                        with open(os.path.join(entry, short), "wb") as f:
+                            shutil.copyfileobj(tar.extractfile(member), f)
+                        kept.add(short)
+        # What follows the archive's end; dpkg-deb would fail on a closed pipe.
+        while unpack.stdout.read(65536):
             pass
+    if unpack.returncode or "vmlinuz" not in kept:
+        raise Failure("%s: holds no kernel that dpkg-deb can unpack" % os.path.basename(deb))
+    with open(os.path.join(entry, SUMS), "w") as f:
+        f.write(_sums(entry, kept))
+
+
+def _lock(root, say):
+    """Holds the cache as long as the returned file is open."""
+    lock = open(os.path.join(root, ".lock"), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another download into %s" % root)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _download(tmp, root, say, options, sandbox):
+    """The final folder's path, and the package's file in `tmp` unless that folder is there and whole."""
+    package, version = _resolve(options, tmp)
+    final = os.path.join(root, _entry_name(package, version))
+    if _whole(final):
+        return final, None
+    say("downloading %s %s" % (package, version))
+    _run(["apt-get", *options, *sandbox, "download", "%s=%s" % (package, version)], tmp)
+    debs = glob.glob(os.path.join(glob.escape(tmp), "*.deb"))
+    if len(debs) != 1:
+        raise Failure("apt-get download %s: left %d packages" % (package, len(debs)))
+    return final, debs[0]
+
+
+def _fetch_locked(tmp, root, say):
+    # As root, apt would let its user _apt write into a folder that is ours alone.
+    sandbox = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
+    # The system's own package lists first; they may be absent, or too old to download from.
+    try:
+        final, deb = _download(tmp, root, say, [], sandbox)
+    except Failure:
+        say("fetching Debian's package lists")
+        options = _private_lists(tmp)
+        _run(["apt-get", *options, *sandbox, "update"], tmp)
+        final, deb = _download(tmp, root, say, options, sandbox)
+    if deb:
+        entry = os.path.join(tmp, "entry")
+        _fill(entry, deb)
+        if os.path.isdir(final):
+            say("%s is damaged; replacing it" % final)
+            os.rename(final, os.path.join(tmp, "damaged"))
+        os.rename(entry, final)
+    return final
 
 
 def fetch(say):
     """Download the current version unless it is there; returns its folder."""
-    if not shutil.which("apt-get"):
-        raise Failure("apt-get is missing: the kernel comes from Debian's archive; on another system give your own with "
-                      "--kernel FILE")
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise Failure("apt-get is missing: the kernel comes from Debian's archive")
     root = cache_root()
-    os.makedirs(root, exist_ok=True)
-    _clear_stale(root)
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as tmp:
-        sandbox = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
-        # The system's own package lists first; they may be absent, or too old to download from.
-        deb = package = version = None
-        try:
-            package, version = _resolve([])
-            final = os.path.join(root, _entry_name(package, version))
-            if os.path.isfile(os.path.join(final, "vmlinuz")):
-                return final
-            say("downloading %s %s" % (package, version))
-            _run(["apt-get", *sandbox, "download", "%s=%s" % (package, version)], cwd=tmp)
-        except Failure:
-            say("fetching Debian's package lists")
-            options = _private_lists(tmp) + sandbox
-            _run(["apt-get", *options, "update"])
-            package, version = _resolve(options)
-            final = os.path.join(root, _entry_name(package, version))
-            if os.path.isfile(os.path.join(final, "vmlinuz")):
-                return final
-            say("downloading %s %s" % (package, version))
-            _run(["apt-get", *options, "download", "%s=%s" % (package, version)], cwd=tmp)
-        deb = glob.glob(os.path.join(tmp, "*.deb"))
-        if len(deb) != 1:
-            raise Failure("apt-get download %s: left %d packages" % (package, len(deb)))
-        entry = os.path.join(tmp, "entry")
-        _fill(entry, deb[0], os.path.join(tmp, "unpacked"))
-        try:
-            os.rename(entry, final)
-        except OSError:
-            # Another run was faster.
-            if not os.path.isfile(os.path.join(final, "vmlinuz")):
-                raise
-        return final
+    try:
+        os.makedirs(root, exist_ok=True)
+        lock = _lock(root, say)
+    except OSError as e:
+        raise Failure("the cache cannot be used: %s: %s; set XDG_CACHE_HOME to a folder that can be written to"
+                      % (e.filename, e.strerror)) from e
+    with lock:
+        # Who holds the lock is alone: these are what killed runs have left.
+        for path in glob.glob(os.path.join(glob.escape(root), ".tmp-*")):
+            shutil.rmtree(path, ignore_errors=True)
+        if shutil.disk_usage(root).free < NEEDED_BYTES:
+            raise Failure("%s: the disk is full; %d MiB must be free, or set XDG_CACHE_HOME to a folder elsewhere"
+                          % (root, NEEDED_BYTES >> 20))
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as tmp:
+            return _fetch_locked(tmp, root, say)
 
 
 def kernel_folder(mode, say):
@@ -172,11 +234,11 @@ def main():
         folder = kernel_folder(mode, lambda text: print("  " + text, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except (Failure, OSError) as e:
-        print("debian_kernel.py: %s; without network give a kernel of your own with --kernel FILE" % e, file=sys.stderr)
+    except (Failure, OSError, tarfile.TarError) as e:
+        print("debian_kernel.py: %s" % e, file=sys.stderr)
         return 1
     if folder is None:
-        print("debian_kernel.py: no kernel in %s yet" % cache_root(), file=sys.stderr)
+        print("debian_kernel.py: no whole kernel in %s" % cache_root(), file=sys.stderr)
         return 3
     print(folder)
     return 0

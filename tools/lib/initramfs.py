@@ -9,6 +9,7 @@ rename.
 """
 
 import os
+import struct
 import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -19,6 +20,7 @@ POWER_BUTTON = b"#!/bin/busybox sh\nexec poweroff -f\n"
 INITTAB = b"::once:/etc/console\n"
 
 S_IFREG, S_IFDIR, S_IFCHR = 0o100000, 0o040000, 0o020000
+PT_INTERP = 3
 
 
 class Archive:
@@ -43,9 +45,23 @@ class Archive:
         return bytes(self.out)
 
 
+class NotStatic(Exception):
+    """The host's busybox is the one with shared libraries."""
+
+
 def read(path):
     with open(path, "rb") as f:
         return f.read()
+
+
+def busybox():
+    """The program, which must not ask for an interpreter (ELF-64 program header PT_INTERP)."""
+    data = read(BUSYBOX)
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    if any(struct.unpack_from("<I", data, offset + i * size) == (PT_INTERP,) for i in range(count)):
+        raise NotStatic
+    return data
 
 
 def build(modules):
@@ -55,7 +71,7 @@ def build(modules):
     # The kernel opens it for /init before anything is mounted.
     a.add("dev/console", S_IFCHR | 0o600, device=(5, 1))
     a.add("dev/null", S_IFCHR | 0o666, device=(1, 3))
-    a.add("bin/busybox", S_IFREG | 0o755, read(BUSYBOX))
+    a.add("bin/busybox", S_IFREG | 0o755, busybox())
     for name in ("init", "demo"):
         a.add(name, S_IFREG | 0o755, read(os.path.join(HERE, "guest", name)))
     a.add("etc/console", S_IFREG | 0o755, read(os.path.join(HERE, "guest", "console")))
@@ -87,9 +103,12 @@ def main():
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
         write(sys.argv[1], sys.argv[2:])
-    except FileNotFoundError as e:
+    except OSError as e:
         mend = "; install busybox-static" if e.filename == BUSYBOX else ""
-        print("initramfs.py: %s: no such file%s" % (e.filename, mend), file=sys.stderr)
+        print("initramfs.py: %s: %s%s" % (e.filename or sys.argv[1], e.strerror, mend), file=sys.stderr)
+        return 1
+    except NotStatic:
+        print("initramfs.py: %s needs libraries that the guest has not: install busybox-static" % BUSYBOX, file=sys.stderr)
         return 1
     return 0
 

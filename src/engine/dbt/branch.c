@@ -3,10 +3,11 @@
  *
  * A target on the same page is reached by a direct jump, patched when the target is known; a backward one
  * looks at the poll word first, so that no loop is without it. Any other target is looked up in the jump
- * table, which also polls. What is not found there is left to the callout: the interpreter does the branch,
- * and the run loop enters the target into the table.
+ * table, which also polls. What is not found there is left to the interpreter, and the run loop enters the
+ * target into the table.
  *
- * Nothing of a branch has happened before its target is found, so that the callout can do the whole of it.
+ * Nothing of a branch has happened before its target is found, so that the interpreter can do the whole of
+ * it.
  */
 #include "engine/dbt/translate.h"
 
@@ -24,7 +25,18 @@ static bool same_page(int32_t target)
 /* Does control go backward, so that the jump may close a loop? */
 static bool backward(const struct tr *t, int32_t target)
 {
-    return t->n >= t->b->n || target < tr_next(t);
+    return t->n < t->b->n && target < tr_next(t);
+}
+
+/* Instructions retired when control goes on from here, where they are counted: those up to t->n. */
+static void count(struct tr *t)
+{
+    struct emit *e = &t->e;
+    if (!t->d->counted)
+        return;
+    emit_load(e, OP64, SCRATCH_B, GS(ev.i.insns));
+    emit_lea(e, OP64, SCRATCH_B, mem_at(SCRATCH_B, (int32_t)MIN(t->n + 1, (unsigned)t->b->n)));
+    emit_store(e, OP64, GS(ev.i.insns), SCRATCH_B);
 }
 
 /* ---- direct jumps ---- */
@@ -82,15 +94,16 @@ static struct hmem table(const struct tr *t, size_t field)
 }
 
 /*
- * SCRATCH_A: the target's linear address. Falls through with its code in SCRATCH_C, or goes to the callout.
- * The index is (rip ^ rip >> 8) modulo the table's size: see jump_table_add.
+ * SCRATCH_A: the target's linear address. Falls through with its code in SCRATCH_C, or goes to the
+ * interpreter. The index is (rip ^ rip >> 8) modulo the table's size: see jump_table_add.
  */
 static void look_up(struct tr *t)
 {
     struct emit *e = &t->e;
+    groups_drop(t);
     flags_clobber(t);
     emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
-    cold_callout(t, emit_jcc(e, HC_NE, 0));
+    cold_rest(t, emit_jcc(e, HC_NE, 0));
     emit_mov_rr(e, OP32, SCRATCH_B, SCRATCH_A);
     emit_op_rr(e, OP32, 0xc1, 5, SCRATCH_B);
     emit_u8(e, 8);
@@ -99,13 +112,14 @@ static void look_up(struct tr *t)
     emit_mov_rr(e, OP64, SCRATCH_C, SCRATCH_A);
     emit_op_rm(e, OP64, 0x33, SCRATCH_C, gs_at(offsetof(struct dbt_vcpu, genx) + 8 * t->bank));
     emit_op_rm(e, OP64, 0x3b, SCRATCH_C, table(t, offsetof(struct dbt_vcpu, jt_tag)));
-    cold_callout(t, emit_jcc(e, HC_NE, 0));
+    cold_rest(t, emit_jcc(e, HC_NE, 0));
     emit_load(e, OP64, SCRATCH_C, table(t, offsetof(struct dbt_vcpu, jt_code)));
 }
 
 /* To the target that was looked up. */
 static void enter_page(struct tr *t)
 {
+    count(t);
     emit_alu_imm(&t->e, OP64, 4, SCRATCH_A, (int32_t)PAGE_MASK);
     emit_store(&t->e, OP64, GS(vpage), SCRATCH_A);
 }
@@ -121,12 +135,14 @@ void tr_edge(struct tr *t, int32_t target)
     if (!t->flags) /* nothing has touched them since the entry, to which both ways lead */
         t->flags = IN_CC;
     if (same_page(target)) {
-        if (backward(t, target) && t->n < t->b->n)
+        count(t);
+        if (backward(t, target))
             poll(t, target);
         chained(t, target);
         return;
     }
     if (t->n >= t->b->n) { /* fell off the page: there is no branch that the interpreter could do */
+        count(t);
         flags_to_cc(t);
         tr_exit(t, target, LEAVE_RIP);
         return;
@@ -139,11 +155,21 @@ void tr_edge(struct tr *t, int32_t target)
 
 /* ---- instructions ---- */
 
+/* SCRATCH_A = the target that the instruction's memory operand holds; groups end. */
+static void target_from_memory(struct tr *t)
+{
+    struct access a;
+    insn_access(t, t->n, &a);
+    struct hmem m = tr_memory(t, &a);
+    emit_load(&t->e, OP64, SCRATCH_A, m);
+    groups_drop(t);
+}
+
 /* Opcodes 7x and 0F 8x: the condition is in the low four bits. */
 void tr_jcc(struct tr *t)
 {
     const struct x86_decoded *d = tr_decoded(t);
-    flags_to_host(t);
+    flags_to_host(t, false);
     uint32_t site = emit_jcc(&t->e, (enum hcond)(d->i.opcode & 15), 0);
     cold_edge(t, site, relative(t));
 }
@@ -154,11 +180,7 @@ void tr_jmp(struct tr *t)
     struct emit *e = &t->e;
     switch (d->op[0].type) {
     case ZYDIS_OPERAND_TYPE_IMMEDIATE: tr_edge(t, relative(t)); return;
-    case ZYDIS_OPERAND_TYPE_MEMORY:
-        tr_address(t, &d->op[0].mem, true);
-        tr_guard(t, (struct access){.size = 8});
-        emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
-        break;
+    case ZYDIS_OPERAND_TYPE_MEMORY: target_from_memory(t); break;
     default: tr_get(t, SCRATCH_A, guest_gpr(d->op[0].reg.value)); break;
     }
     look_up(t);
@@ -169,11 +191,11 @@ void tr_jmp(struct tr *t)
 /* The return address to the stack. All scratch registers are used. */
 static void push_return(struct tr *t)
 {
+    const struct access a = {.base = RSP, .lo = -8, .size = 8, .write = true};
     struct emit *e = &t->e;
-    emit_lea(e, OP64, SCRATCH_A, mem_at(host_reg(RSP), -8));
-    tr_guard(t, (struct access){.size = 8, .write = true});
+    struct hmem m = tr_memory(t, &a);
     code_address(t, SCRATCH_B, tr_next(t));
-    emit_store(e, OP64, mem_at(SCRATCH_A, 0), SCRATCH_B);
+    emit_store(e, OP64, m, SCRATCH_B);
     emit_lea(e, OP64, host_reg(RSP), mem_at(host_reg(RSP), -8));
 }
 
@@ -190,11 +212,7 @@ void tr_call(struct tr *t)
         }
         code_address(t, SCRATCH_A, relative(t));
         break;
-    case ZYDIS_OPERAND_TYPE_MEMORY:
-        tr_address(t, &d->op[0].mem, true);
-        tr_guard(t, (struct access){.size = 8});
-        emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
-        break;
+    case ZYDIS_OPERAND_TYPE_MEMORY: target_from_memory(t); break;
     default: tr_get(t, SCRATCH_A, guest_gpr(d->op[0].reg.value)); break;
     }
     look_up(t);
@@ -213,9 +231,7 @@ void tr_ret(struct tr *t)
     int32_t pop = 8;
     if (d->i.operand_count_visible)
         pop += (int32_t)(uint16_t)d->op[0].imm.value.u;
-    emit_mov_rr(e, OP64, SCRATCH_A, host_reg(RSP));
-    tr_guard(t, (struct access){.size = 8});
-    emit_load(e, OP64, SCRATCH_A, mem_at(SCRATCH_A, 0));
+    target_from_memory(t);
     look_up(t);
     emit_lea(e, OP64, host_reg(RSP), mem_at(host_reg(RSP), pop));
     enter_page(t);

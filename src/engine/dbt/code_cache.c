@@ -12,17 +12,23 @@
 
 #define MAX_LINKS (1u << 20)
 
+/* Memory of which only what is touched costs anything. */
+static void *lazy(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e)
 {
     if (!code_mem_new(&d->code, size, e))
         return false;
     d->max_links = MAX_LINKS;
-    d->links = mmap(NULL, MAX_LINKS * sizeof(*d->links), PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (d->links == MAP_FAILED) {
-        d->links = NULL;
+    d->links = lazy(MAX_LINKS * sizeof(*d->links));
+    d->site = lazy(MAX_WINDOWS * sizeof(*d->site));
+    if (!d->links || !d->site) {
         code_cache_free(d);
-        return err_host(e, "no memory for the translator's links");
+        return err_host(e, "no memory for the translator's tables");
     }
     d->code_at = 64; /* 0 means "no code" */
     if (!thunks_emit(d)) {
@@ -42,7 +48,10 @@ void code_cache_free(struct dbt_vcpu *d)
 {
     if (d->links)
         munmap(d->links, MAX_LINKS * sizeof(*d->links));
+    if (d->site)
+        munmap(d->site, MAX_WINDOWS * sizeof(*d->site));
     d->links = NULL;
+    d->site = NULL;
     code_mem_free(&d->code);
 }
 
@@ -50,8 +59,12 @@ void code_cache_flush(struct dbt_vcpu *d)
 {
     d->code_at = d->code_first;
     d->nlinks = 1;
-    for (unsigned b = 0; b < JT_BANKS; b++)
+    for (unsigned b = 0; b < JT_BANKS; b++) {
         jump_table_flush(d, b);
+        windows_empty(d, b, false);
+        windows_empty(d, b, true);
+    }
+    d->nwindows = 0;
 }
 
 /* ---- links ---- */
@@ -103,6 +116,17 @@ void jump_table_add(struct dbt_vcpu *d, uint64_t rip, struct block *b)
     unsigned bank = d->ev.i.rights, i = (unsigned)(rip ^ rip >> 8) & (JT_SIZE - 1);
     d->jt_tag[bank][i] = rip ^ d->genx[bank];
     d->jt_code[bank][i] = (uintptr_t)d->code.rx + b->entry_m;
+}
+
+/* The tables are told apart by rights alone: when anything else of the mode changes, they start anew. */
+void jump_table_mode(struct dbt_vcpu *d)
+{
+    const uint32_t mode = d->ev.i.mode & ~(3u << MODE_RIGHTS_SHIFT);
+    if (mode == d->jt_mode)
+        return;
+    d->jt_mode = mode;
+    for (unsigned b = 0; b < JT_BANKS; b++)
+        jump_table_flush(d, b);
 }
 
 void jump_table_flush(struct dbt_vcpu *d, unsigned bank)

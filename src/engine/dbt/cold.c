@@ -1,59 +1,53 @@
 /*
- * cold.c: what lies behind a block's straight path: callouts after a missed check, jumps to elsewhere.
+ * cold.c: what lies behind a block's straight path: checks that failed, jumps to elsewhere.
  */
 #include "engine/dbt/translate.h"
 
 #include <stddef.h>
 
-static struct cold *cold_new(struct tr *t, enum cold_kind kind, uint32_t site)
+static struct cold *cold_new(struct tr *t)
 {
     if (t->ncold == MAX_COLD) {
         t->e.overflow = true; /* never: MAX_COLD counts what an instruction can ask for */
         return &t->cold[MAX_COLD - 1];
     }
-    struct cold *c = &t->cold[t->ncold++];
-    *c = (struct cold){.kind = (uint8_t)kind,
-                       .insn = (uint8_t)t->n,
-                       .flags_in = (uint8_t)t->flags,
-                       .sites = {site},
-                       .nsites = 1};
-    return c;
+    return &t->cold[t->ncold++];
 }
 
-void cold_callout(struct tr *t, uint32_t site)
+void cold_site(struct cold *c, uint32_t site)
+{
+    c->sites[c->nsites++] = site;
+}
+
+void cold_rest(struct tr *t, uint32_t site)
 {
     struct cold *last = t->ncold ? &t->cold[t->ncold - 1] : NULL;
-    if (last && last->kind == COLD_CALLOUT && last->insn == t->n && last->nsites < ARRAY_LEN(last->sites)) {
-        last->sites[last->nsites++] = site;
-        return;
+    if (!last || last->kind != COLD_REST || last->insn != t->n || last->nsites == ARRAY_LEN(last->sites)) {
+        last = cold_new(t);
+        *last = (struct cold){.kind = COLD_REST, .insn = (uint8_t)t->n, .flags_in = IN_CC};
     }
-    cold_new(t, COLD_CALLOUT, site);
+    cold_site(last, site);
 }
 
 void cold_edge(struct tr *t, uint32_t site, int32_t target)
 {
-    cold_new(t, COLD_EDGE, site)->target = target;
+    struct cold *c = cold_new(t);
+    *c = (struct cold){
+        .kind = COLD_EDGE, .insn = (uint8_t)t->n, .flags_in = (uint8_t)t->flags, .target = target};
+    cold_site(c, site);
 }
 
-void cold_resume_here(struct tr *t)
+struct cold *cold_window(struct tr *t)
 {
-    for (unsigned i = t->ncold; i-- > 0 && t->cold[i].insn == t->n;)
-        if (t->cold[i].kind == COLD_CALLOUT) {
-            t->cold[i].resume = t->e.at;
-            t->cold[i].to_host = t->flags == IN_HOST;
-        }
-}
-
-static void call_interpreter(struct tr *t, unsigned insn)
-{
-    emit_mov_imm32(&t->e, SCRATCH_A, insn);
-    emit_call(&t->e, t->callout);
+    return cold_new(t);
 }
 
 void tr_interpret(struct tr *t)
 {
     flags_to_cc(t);
-    call_interpreter(t, t->n);
+    groups_drop(t);
+    emit_mov_imm32(&t->e, SCRATCH_A, t->n);
+    emit_call(&t->e, t->callout);
     t->flags = IN_CC;
 }
 
@@ -76,17 +70,14 @@ void cold_emit(struct tr *t)
             emit_patch(&t->e, c.sites[k], t->e.at);
         t->n = c.insn;
         t->flags = c.flags_in;
-        if (c.kind == COLD_EDGE) {
-            tr_edge(t, c.target);
-            continue;
+        groups_drop(t);
+        switch (c.kind) {
+        case COLD_EDGE: tr_edge(t, c.target); break;
+        case COLD_WINDOW: window_cold(t, &c); break;
+        default:
+            emit_mov_imm32(&t->e, SCRATCH_A, c.insn);
+            emit_jmp(&t->e, t->rest);
+            break;
         }
-        call_interpreter(t, c.insn);
-        t->flags = IN_CC;
-        if (c.to_host)
-            flags_to_host(t);
-        if (c.resume)
-            emit_jmp(&t->e, c.resume);
-        else /* the instruction ends the block: the callout does not come back */
-            emit_u8(&t->e, 0xcc);
     }
 }

@@ -38,25 +38,35 @@ static struct engine_probe probe(void)
     return p;
 }
 
-/* ---- what a flush of the TLB means for the jump table ---- */
+/* ---- what a flush of the TLB means for windows and jump table ---- */
 
+static void empty(struct dbt_vcpu *d, unsigned bank)
+{
+    windows_empty(d, bank, false);
+    windows_empty(d, bank, true);
+}
 static void forget_supervisor(struct dbt_vcpu *d)
 {
+    empty(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER_AC);
-    d->jt_nonglobal = false;
+    d->nonglobal = false;
 }
 static void forget_nonglobal(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     jump_table_flush(d, BANK_USER);
-    if (d->jt_nonglobal)
+    empty(d, BANK_USER);
+    empty(d, BANK_SUPER_AC);
+    if (d->nonglobal)
         forget_supervisor(d);
 }
 static void forget_all(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     jump_table_flush(d, BANK_USER);
+    empty(d, BANK_USER);
+    empty(d, BANK_SUPER_AC);
     forget_supervisor(d);
 }
 
@@ -108,7 +118,13 @@ static void blocks_flushed(struct interp *v)
     if (of_interp(v)->code.rw)
         code_cache_flush(of_interp(v));
 }
-static const struct block_hooks hooks = {.stale = block_stale, .flushed = blocks_flushed};
+static void write_revoked(struct interp *v)
+{
+    for (unsigned b = 0; b < JT_BANKS; b++)
+        windows_empty(of_interp(v), b, true);
+}
+static const struct block_hooks hooks = {
+    .stale = block_stale, .flushed = blocks_flushed, .write_revoked = write_revoked};
 
 /* ---- vCPUs ---- */
 
@@ -140,6 +156,7 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     d->avx = host_has_avx();
     d->host_mxcsr = __builtin_ia32_stmxcsr();
     d->ops = ops_of_interp();
+    d->counted = soft_config(en)->counted;
     d->tr = calloc(1, sizeof(*d->tr));
     if (!d->tr || !code_cache_init(d, CODE_CACHE_SIZE, e)) {
         if (!d->tr)
@@ -154,13 +171,23 @@ static struct engine_vcpu *vcpu_create(struct engine *en, unsigned id, struct er
     return ev;
 }
 
-static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
+struct cpu *dbt_cpu(struct engine_vcpu *ev)
 {
-    /* gs stays ours until the thread ends or another vCPU runs on it; nothing else in the process uses it. */
+    return &ev->i.c;
+}
+
+/* gs stays ours until the thread ends or another vCPU runs on it; nothing else in the process uses it. */
+void dbt_bind(struct engine_vcpu *ev)
+{
     if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
         __asm__ volatile("wrgsbase %0" : : "r"((uint64_t)(uintptr_t)ev));
     else
         syscall(SYS_arch_prctl, ARCH_SET_GS, ev);
+}
+
+static enum engine_exit vcpu_run(struct engine_vcpu *ev, struct engine_exit_info *info)
+{
+    dbt_bind(ev);
     return dbt_run_loop(of(ev), info);
 }
 
@@ -168,9 +195,12 @@ static void counters(struct engine_vcpu *ev, struct engine_counters *out)
 {
     struct dbt_vcpu *d = of(ev);
     soft_counters(ev, out);
-    out->counts_insns = out->counts_direct = false;
+    out->counts_insns = out->counts_direct = d->counted;
+    out->insns_direct = out->insns - d->interpreted;
     out->cache_bytes = d->code_at;
     out->exits[out->exit_kinds++] = (struct engine_exit_count){"callout", d->callouts, 0};
+    out->exits[out->exit_kinds++] = (struct engine_exit_count){"rest", d->rests, 0};
+    out->exits[out->exit_kinds++] = (struct engine_exit_count){"fill", d->fills, 0};
     out->exits[out->exit_kinds++] = (struct engine_exit_count){"dispatch", d->dispatches, 0};
     out->exits[out->exit_kinds++] = (struct engine_exit_count){"translated", d->translated, 0};
 }

@@ -22,17 +22,23 @@ void flags_to_cc(struct tr *t)
     t->flags |= IN_CC;
 }
 
-void flags_to_host(struct tr *t)
+void flags_to_host(struct tr *t, bool b_in_use)
 {
     struct emit *e = &t->e;
     if (t->flags & IN_HOST)
         return;
-    emit_mov_rr(e, OP64, SCRATCH_B, H_RAX);
+    if (b_in_use)
+        emit_store(e, OP64, GS(keep[1]), H_RAX);
+    else
+        emit_mov_rr(e, OP64, SCRATCH_B, H_RAX);
     emit_op_rm(e, OP32, 0x0fb7, H_RAX, CC); /* movzx eax, word */
     emit_u8(e, 0x04);                       /* add al, 7f: OF from bit 0 */
     emit_u8(e, 0x7f);
     emit_u8(e, 0x9e); /* sahf */
-    emit_mov_rr(e, OP64, H_RAX, SCRATCH_B);
+    if (b_in_use)
+        emit_load(e, OP64, H_RAX, GS(keep[1]));
+    else
+        emit_mov_rr(e, OP64, H_RAX, SCRATCH_B);
     t->flags |= IN_HOST;
 }
 

@@ -42,6 +42,8 @@ static const struct {
     COPY(NEG, FLAGS_SET),
     COPY(XADD, FLAGS_SET),
     COPY(CMPXCHG, FLAGS_SET),
+    COPY(CMPXCHG8B, FLAGS_CHANGE),
+    COPY(CMPXCHG16B, FLAGS_CHANGE),
     COPY(POPCNT, FLAGS_SET),
     COPY(ANDN, FLAGS_SET),
     COPY(ADC, FLAGS_CHANGE),
@@ -121,6 +123,11 @@ static const struct {
     {ZYDIS_MNEMONIC_PUSH, WAY_PUSH, FLAGS_NONE},
     {ZYDIS_MNEMONIC_POP, WAY_POP, FLAGS_NONE},
     {ZYDIS_MNEMONIC_LEAVE, WAY_LEAVE, FLAGS_NONE},
+    {ZYDIS_MNEMONIC_DIV, WAY_DIV, FLAGS_CHANGE},
+    {ZYDIS_MNEMONIC_IDIV, WAY_DIV, FLAGS_CHANGE},
+    {ZYDIS_MNEMONIC_PUSHFQ, WAY_PUSHF, FLAGS_READ},
+    {ZYDIS_MNEMONIC_CLI, WAY_CLI, FLAGS_NONE},
+    {ZYDIS_MNEMONIC_STI, WAY_STI, FLAGS_NONE},
     {ZYDIS_MNEMONIC_JMP, WAY_JMP, FLAGS_NONE},
     {ZYDIS_MNEMONIC_CALL, WAY_CALL, FLAGS_NONE},
     {ZYDIS_MNEMONIC_RET, WAY_RET, FLAGS_NONE},
@@ -287,6 +294,12 @@ static bool memory_possible(const ZydisDecodedOperand *op)
     return op->mem.type == ZYDIS_MEMOP_TYPE_MEM && op->size <= 256 && address_possible(op);
 }
 
+static bool from_sreg(const struct x86_decoded *d)
+{
+    return d->i.mnemonic == ZYDIS_MNEMONIC_MOV && d->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           ZydisRegisterGetClass(d->op[1].reg.value) == ZYDIS_REGCLASS_SEGMENT;
+}
+
 /* BT and friends with a register reach beyond their operand. */
 static bool bit_string(const struct x86_decoded *d)
 {
@@ -300,7 +313,7 @@ static bool bit_string(const struct x86_decoded *d)
 }
 
 /* Can this instruction, with its operands, go the way that its name goes? */
-static bool possible(const struct x86_decoded *d, const struct plan *p)
+static bool possible(const struct x86_decoded *d, const struct plan *p, uint32_t mode)
 {
     switch (p->way) {
     case WAY_COPY:
@@ -312,6 +325,13 @@ static bool possible(const struct x86_decoded *d, const struct plan *p)
     case WAY_POP:
         return d->i.operand_width == 64 && is_gpr64(&d->op[0]) && guest_gpr(d->op[0].reg.value) != RSP;
     case WAY_LEAVE: return d->i.operand_width == 64;
+    case WAY_DIV:
+        return d->i.operand_width >= 32 &&
+               (p->mem < 0 ? is_gpr64(&d->op[0]) : memory_possible(&d->op[p->mem]));
+    case WAY_PUSHF: return d->i.operand_width == 64;
+    case WAY_CLI:
+    case WAY_STI: return (mode >> MODE_RIGHTS_SHIFT & 3) != BANK_USER; /* no IOPL to look at */
+    case WAY_FROM_SREG: return p->mem < 0;
     case WAY_JCC: return near64(d) && (uint64_t)llabs(d->op[0].imm.value.s) < INT32_MAX - 0x2000;
     case WAY_JMP:
     case WAY_CALL:
@@ -340,7 +360,11 @@ struct plan plan_instruction(const struct x86_decoded *d, uint32_t mode)
         }
     if (p.way == WAY_INTERPRET)
         plan_vector(&p, d, mode);
-    if (!possible(d, &p))
+    if (p.way == WAY_COPY && from_sreg(d))
+        p.way = WAY_FROM_SREG;
+    if (d->i.mnemonic == ZYDIS_MNEMONIC_CMPXCHG16B)
+        p.align = 16;
+    if (!possible(d, &p, mode))
         p.way = WAY_INTERPRET;
     return p;
 }

@@ -40,7 +40,12 @@ static bool gpr_of(ZydisRegister r, struct gpr *g)
 unsigned guest_gpr(ZydisRegister r)
 {
     struct gpr g;
-    return gpr_of(r, &g) && !g.high ? g.number : X86_NGPR;
+    return r >= ZYDIS_REGISTER_AX && gpr_of(r, &g) ? g.number : X86_NGPR;
+}
+unsigned any_gpr(ZydisRegister r)
+{
+    struct gpr g;
+    return gpr_of(r, &g) ? g.number : X86_NGPR;
 }
 
 void tr_get(struct tr *t, enum hreg to, unsigned guest)
@@ -67,11 +72,14 @@ struct copy {
     bool memory;
     bool byte_low; /* SPL, BPL, SIL or DIL: a REX prefix must be there */
     bool high;     /* AH, CH, DH or BH: none may be */
+    bool may_keep; /* the destination may stay as it was: BSF and BSR of zero */
     struct {
         uint8_t guest, host;
         bool load, store;
     } moved[2];
     unsigned nmoved;
+    uint8_t scratch[2]; /* for them */
+    struct hmem m;      /* the memory operand */
 };
 
 /* The host register for a guest register operand; false: no scratch register is left. */
@@ -85,7 +93,7 @@ static bool place(struct copy *c, const ZydisDecodedOperand *op, struct gpr g, u
     }
     if (*host == H_NONE) {
         const bool written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-        const bool part = op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE);
+        const bool part = op->size < 32 || (op->actions & ZYDIS_OPERAND_ACTION_CONDWRITE) || c->may_keep;
         const bool load = (op->actions & ZYDIS_OPERAND_ACTION_MASK_READ) || part;
         unsigned i = 0;
         while (i < c->nmoved && c->moved[i].guest != g.number)
@@ -94,7 +102,7 @@ static bool place(struct copy *c, const ZydisDecodedOperand *op, struct gpr g, u
             return false;
         if (i == c->nmoved) {
             c->moved[i].guest = (uint8_t)g.number;
-            c->moved[i].host = (uint8_t)(i ? SCRATCH_C : SCRATCH_B);
+            c->moved[i].host = c->scratch[i];
             c->nmoved++;
         }
         c->moved[i].load |= load;
@@ -108,7 +116,7 @@ static bool place(struct copy *c, const ZydisDecodedOperand *op, struct gpr g, u
 
 static bool operands(const struct x86_decoded *d, struct copy *c)
 {
-    *c = (struct copy){0};
+    c->may_keep = d->i.mnemonic == ZYDIS_MNEMONIC_BSF || d->i.mnemonic == ZYDIS_MNEMONIC_BSR;
     for (unsigned i = 0; i < d->i.operand_count; i++) {
         const ZydisDecodedOperand *op = &d->op[i];
         uint8_t host;
@@ -174,7 +182,7 @@ static void modrm(struct emit *e, const struct x86_decoded *d, const struct copy
 {
     const unsigned reg = c->has_reg ? c->reg : d->i.raw.modrm.reg;
     if (c->memory)
-        emit_modrm_mem(e, reg, mem_at(SCRATCH_A, 0));
+        emit_modrm_mem(e, reg, c->m);
     else
         emit_u8(e, (uint8_t)(0xc0 | (reg & 7) << 3 | (c->rm & 7)));
 }
@@ -188,13 +196,19 @@ static void immediates(struct emit *e, const struct x86_decoded *d)
         }
 }
 
+/* REX.X and REX.B of the memory operand. */
+static unsigned rex_xb(const struct hmem *m)
+{
+    return (m->index != H_NONE ? m->index >> 3u << 1 : 0) | m->base >> 3u;
+}
+
 static bool legacy_needs_rex(const struct x86_decoded *d, const struct copy *c, unsigned *rex)
 {
     *rex = (unsigned)d->i.raw.rex.W << 3;
     if (c->has_reg)
         *rex |= (c->reg >> 3u) << 2;
     if (c->memory)
-        *rex |= SCRATCH_A >> 3;
+        *rex |= rex_xb(&c->m);
     else if (c->has_rm || c->opcode_reg)
         *rex |= c->rm >> 3u;
     return *rex || c->byte_low;
@@ -228,10 +242,10 @@ static void legacy(struct emit *e, const struct x86_decoded *d, const struct cop
 /* Always the three-byte form (SDM 2A 2.3.5). */
 static void vex(struct emit *e, const struct x86_decoded *d, const struct copy *c)
 {
-    const unsigned r = c->has_reg ? c->reg >> 3u : 0, b = c->memory ? SCRATCH_A >> 3 : c->rm >> 3u;
+    const unsigned r = c->has_reg ? c->reg >> 3u : 0, xb = c->memory ? rex_xb(&c->m) : c->rm >> 3u;
     const unsigned vvvv = c->has_vvvv ? c->vvvv : 0;
     emit_u8(e, 0xc4);
-    emit_u8(e, (uint8_t)((r ^ 1u) << 7 | 0x40 | (b ^ 1u) << 5 | d->i.raw.vex.m_mmmm));
+    emit_u8(e, (uint8_t)((r ^ 1u) << 7 | (xb ^ 3u) << 5 | d->i.raw.vex.m_mmmm));
     emit_u8(e, (uint8_t)((unsigned)d->i.raw.vex.W << 7 | (~vvvv & 15u) << 3 | (unsigned)d->i.raw.vex.L << 2 |
                          d->i.raw.vex.pp));
     emit_u8(e, d->i.opcode);
@@ -242,7 +256,7 @@ static void vex(struct emit *e, const struct x86_decoded *d, const struct copy *
 
 bool copy_possible(const struct x86_decoded *d)
 {
-    struct copy c;
+    struct copy c = {.scratch = {SCRATCH_B, SCRATCH_C}, .m = mem_at(SCRATCH_A, 0)};
     unsigned rex;
     return operands(d, &c) && !(c.high && (c.byte_low || legacy_needs_rex(d, &c, &rex)));
 }
@@ -251,17 +265,27 @@ void tr_copy(struct tr *t)
 {
     const struct x86_decoded *d = tr_decoded(t);
     const struct plan *p = &t->plan[t->n];
-    struct copy c;
+    struct copy c = {.scratch = {SCRATCH_B, SCRATCH_C}, .m = mem_at(SCRATCH_A, 0)};
+    struct access a;
     operands(d, &c);
-    if (p->mem >= 0) {
-        const ZydisDecodedOperand *op = &d->op[p->mem];
-        tr_address(t, &op->mem, true);
-        tr_guard(t, (struct access){.size = op->size / 8,
-                                    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
-                                    .align = p->align});
+    const unsigned nmoved = c.nmoved;
+    struct hmem m = {H_NONE, H_NONE, 1, false, 0};
+    if (insn_access(t, t->n, &a))
+        m = tr_memory(t, &a);
+    if (m.index == SCRATCH_B && nmoved) { /* both registers of the sum are wanted */
+        emit_lea(&t->e, OP64, m.base, m);
+        m = mem_at(m.base, 0);
     }
+    uint8_t scratch[2] = {0};
+    unsigned used = 0;
+    for (unsigned i = 0; i < nmoved; i++) {
+        scratch[i] = (uint8_t)tr_scratch(t, &m, used);
+        used |= 1u << scratch[i];
+    }
+    c = (struct copy){.scratch = {scratch[0], scratch[1]}, .m = m};
+    operands(d, &c);
     if (p->flags == FLAGS_READ || p->flags == FLAGS_CHANGE)
-        flags_to_host(t);
+        flags_to_host(t, m.index == SCRATCH_B);
     for (unsigned i = 0; i < c.nmoved; i++)
         if (c.moved[i].load)
             emit_load(&t->e, OP64, c.moved[i].host, GS_GPR(c.moved[i].guest));
@@ -280,15 +304,15 @@ void tr_lea(struct tr *t)
 {
     const struct x86_decoded *d = tr_decoded(t);
     const unsigned size = d->i.operand_width / 8, g = guest_gpr(d->op[0].reg.value);
-    tr_address(t, &d->op[1].mem, false);
+    const unsigned cut = d->i.address_width == 32 ? OP32 : size;
     uint8_t to = host_reg(g);
-    if (to != H_NONE) {
-        emit_mov_rr(&t->e, size, to, SCRATCH_A);
-    } else if (size == OP16) {
-        emit_store(&t->e, OP16, GS_GPR(g), SCRATCH_A);
-    } else {
-        if (size == OP32)
-            emit_mov_rr(&t->e, OP32, SCRATCH_A, SCRATCH_A);
-        emit_store(&t->e, OP64, GS_GPR(g), SCRATCH_A);
+    if (to != H_NONE && cut == size && size != OP16) {
+        tr_effective(t, &d->op[1].mem, size, to);
+        return;
     }
+    tr_effective(t, &d->op[1].mem, cut == OP16 ? OP64 : cut, SCRATCH_B);
+    if (to != H_NONE)
+        emit_mov_rr(&t->e, size, to, SCRATCH_B);
+    else
+        emit_store(&t->e, size == OP16 ? OP16 : OP64, GS_GPR(g), SCRATCH_B);
 }

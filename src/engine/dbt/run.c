@@ -5,23 +5,27 @@
  * translating: blocks seen for the first times, code outside 64-bit mode, single steps, interrupt shadows.
  */
 #include "engine/interp/run.h"
+#include "engine/dbt/dbt.h"
 #include "engine/dbt/vcpu.h"
 
 #include <stddef.h>
 
 /* A block is translated when it has been interpreted this often. */
-#define HEAT 2u
+static const uint32_t heat = 2;
 
 /* ---- one instruction, or one block, by the interpreter ---- */
 
 /* Run handlers from `in` until one leaves: they go on to no other block. */
-static void interpret_block(struct interp *v, const struct insn *in)
+static void interpret_block(struct dbt_vcpu *d, const struct insn *in)
 {
+    struct interp *v = &d->ev.i;
+    const uint64_t before = v->insns + (uint64_t)(in - v->blk->insns);
     v->alone = true;
     v->key = ~0ull;
     while (in)
         in = in->fn(v, in);
     v->alone = false;
+    d->interpreted += v->insns - before;
     interp_mode_changed(&v->c);
 }
 
@@ -44,10 +48,12 @@ uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index)
     v->key = ~0ull;
     const struct insn *next = in->fn(v, in);
     v->alone = false;
+    d->interpreted += !v->faulted;
     interp_mode_changed(&v->c);
     if (next == in + 1 && v->blk == b) {
         if (v->mode == b->mode && b->entry_m && !v->single && !v->c.st.ev.shadow)
             return 0;
+        v->insns += index + 1;
         v->c.st.rip = next_rip(v, in);
     } else if (next) {
         v->c.st.rip = this_rip(v, next);
@@ -55,7 +61,24 @@ uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index)
     return 1;
 }
 
+uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index)
+{
+    struct interp *v = &d->ev.i;
+    d->rests++;
+    note_vectors(d);
+    v->blk = b;
+    v->block_rip = d->vpage + (b->gpa & ~PAGE_MASK);
+    interpret_block(d, &b->insns[index]);
+    return 1;
+}
+
 /* ---- the loop ---- */
+
+/* Not: what spans two pages, other modes than 64-bit, checked accesses. */
+static bool translatable(const struct interp *v, const struct block *b)
+{
+    return b->gpa && is64(v) && !(v->mode & MODE_CHECKED);
+}
 
 static uint32_t enter(struct dbt_vcpu *d, const struct block *b)
 {
@@ -78,14 +101,15 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         v->faulted = true;
         return 0;
     }
-    if (b->gpa && is64(v) && v->tlb != v->tlbs[BANK_CHECKED]) {
-        if (!b->entry_m && b->heat++ >= HEAT && !translate_block(d, b)) {
+    if (translatable(v, b)) {
+        if (!b->entry_m && b->heat++ >= heat && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
         }
         if (b->entry_m) {
             if (link && d->nlinks > link)
                 link_connect(d, link, b);
+            jump_table_mode(d);
             jump_table_add(d, rip, b);
             d->vpage = rip & PAGE_MASK;
             d->dispatches++;
@@ -96,8 +120,30 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
     }
     v->blk = b;
     v->block_rip = rip;
-    interpret_block(v, b->insns);
+    interpret_block(d, b->insns);
     return 0;
+}
+
+enum engine_exit dbt_step(struct engine_vcpu *ev, bool *faulted)
+{
+    struct dbt_vcpu *d = CONTAINER_OF(ev, struct dbt_vcpu, ev);
+    struct interp *v = &ev->i;
+    interp_mode_changed(&v->c);
+    v->in_step = true;
+    struct block *b = v->single || v->c.st.ev.shadow ? NULL : block_find(v, v->c.st.rip);
+    v->in_step = false;
+    if (b && translatable(v, b) && (b->entry_m || translate_block(d, b))) {
+        jump_table_mode(d);
+        d->vpage = v->c.st.rip & PAGE_MASK;
+        enter(d, b);
+        note_vectors(d);
+        interp_mode_changed(&v->c);
+    } else {
+        run_one(v);
+    }
+    *faulted = v->faulted;
+    v->faulted = false;
+    return EXIT_KICK;
 }
 
 enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info)

@@ -90,29 +90,66 @@ static void leave(struct emit *e, bool avx)
     give_back(e);
 }
 
-/* r11: the block, r14d: the instruction's index. Called: the return address is where the block goes on. */
+/* rdi = the vCPU, and a call of C with the stack as C wants it; `odd`: an address lies on it already. */
+static void call_c(struct emit *e, uintptr_t fn, bool odd)
+{
+    emit_load(e, OP64, H_RDI, GS(self));
+    emit_mov_imm64(e, H_RAX, fn);
+    if (odd)
+        emit_alu_imm(e, OP64, 5, H_RSP, 8);
+    emit_op_rr(e, OP32, 0xff, 2, H_RAX);
+    if (odd)
+        emit_alu_imm(e, OP64, 0, H_RSP, 8);
+}
+static void out(struct emit *e)
+{
+    emit_mov_imm32(e, H_RAX, LEAVE_OUT);
+    give_back(e);
+}
+/* Behind a call of C that was called itself: back with eax 0, else out. */
+static void back_or_out(struct emit *e, bool avx)
+{
+    emit_op_rr(e, OP32, 0x85, H_RAX, H_RAX);
+    uint32_t leaves = emit_jcc(e, HC_NE, 0);
+    vector_state_in(e, avx);
+    gprs(e, true);
+    emit_u8(e, 0xc3);
+    emit_patch(e, leaves, e->at);
+    emit_alu_imm(e, OP64, 0, H_RSP, 8); /* the return address */
+    out(e);
+}
+
 static void callout(struct emit *e, bool avx)
 {
     gprs(e, false);
     vector_state_out(e, avx);
-    const uint8_t rdgs_self[] = {0x65, 0x48, 0x8b, 0x3c, 0x25};
-    emit_bytes(e, rdgs_self, sizeof(rdgs_self)); /* mov rdi, gs:[self] */
-    emit_u32(e, (uint32_t)offsetof(struct dbt_vcpu, self));
     emit_mov_rr(e, OP64, H_RSI, SCRATCH_B);
     emit_mov_rr(e, OP32, H_RDX, SCRATCH_A);
-    emit_alu_imm(e, OP64, 5, H_RSP, 8);
-    emit_mov_imm64(e, H_RAX, (uintptr_t)dbt_callout);
-    emit_op_rr(e, OP32, 0xff, 2, H_RAX);
-    emit_alu_imm(e, OP64, 0, H_RSP, 8);
-    emit_op_rr(e, OP32, 0x85, H_RAX, H_RAX);
-    uint32_t out = emit_jcc(e, HC_NE, 0);
-    vector_state_in(e, avx);
-    gprs(e, true);
-    emit_u8(e, 0xc3);
-    emit_patch(e, out, e->at);
-    emit_alu_imm(e, OP64, 0, H_RSP, 8); /* the return address */
-    emit_mov_imm32(e, H_RAX, LEAVE_OUT);
-    give_back(e);
+    call_c(e, (uintptr_t)dbt_callout, true);
+    back_or_out(e, avx);
+}
+
+static void rest(struct emit *e, bool avx)
+{
+    gprs(e, false);
+    vector_state_out(e, avx);
+    emit_mov_rr(e, OP64, H_RSI, SCRATCH_B);
+    emit_mov_rr(e, OP32, H_RDX, SCRATCH_A);
+    call_c(e, (uintptr_t)dbt_interpret_rest, false);
+    out(e);
+}
+
+static void fill(struct emit *e, bool avx)
+{
+    gprs(e, false);
+    vector_state_out(e, avx);
+    emit_store(e, OP64, GS(keep[0]), SCRATCH_A);
+    emit_store(e, OP64, GS(keep[1]), SCRATCH_C);
+    emit_mov_rr(e, OP32, H_RSI, SCRATCH_B);
+    call_c(e, (uintptr_t)dbt_fill, true);
+    emit_load(e, OP64, SCRATCH_A, GS(keep[0]));
+    emit_load(e, OP64, SCRATCH_C, GS(keep[1]));
+    back_or_out(e, avx);
 }
 
 bool thunks_emit(struct dbt_vcpu *d)
@@ -124,6 +161,10 @@ bool thunks_emit(struct dbt_vcpu *d)
     leave(&e, d->avx);
     d->thunks.callout = e.at;
     callout(&e, d->avx);
+    d->thunks.rest = e.at;
+    rest(&e, d->avx);
+    d->thunks.fill = e.at;
+    fill(&e, d->avx);
     d->code_at = e.at;
     return !e.overflow;
 }

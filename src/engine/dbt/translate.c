@@ -65,7 +65,7 @@ static void entries(struct tr *t)
     case FIRST_NEEDS:
         b->entry_m = t->e.at;
         t->flags = IN_CC;
-        flags_to_host(t);
+        flags_to_host(t, false);
         b->entry_h = t->e.at;
         t->flags = IN_HOST;
         break;
@@ -112,6 +112,11 @@ static void instruction(struct tr *t)
         [WAY_PUSH] = tr_push,
         [WAY_POP] = tr_pop,
         [WAY_LEAVE] = tr_leave,
+        [WAY_DIV] = tr_div,
+        [WAY_PUSHF] = tr_pushf,
+        [WAY_CLI] = tr_cli,
+        [WAY_STI] = tr_sti,
+        [WAY_FROM_SREG] = tr_from_sreg,
         [WAY_JCC] = tr_jcc,
         [WAY_JMP] = tr_jmp,
         [WAY_CALL] = tr_call,
@@ -136,12 +141,15 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
         .buf = d->code.rw, .at = (uint32_t)align_up(d->code_at, 16), .end = (uint32_t)d->code.size};
     if (!decode_all(t))
         return false;
-    uint32_t nlinks = d->nlinks;
+    const uint32_t nlinks = d->nlinks, nwindows = d->nwindows;
     /* In front of the entries: the block's way to the callout, and where a stale block sends those who come.
      */
     t->callout = t->e.at;
     emit_mov_imm64(&t->e, SCRATCH_B, (uintptr_t)b);
     emit_jmp(&t->e, d->thunks.callout);
+    t->rest = t->e.at;
+    emit_mov_imm64(&t->e, SCRATCH_B, (uintptr_t)b);
+    emit_jmp(&t->e, d->thunks.rest);
     b->stale_code = t->e.at;
     tr_exit(t, (int32_t)(b->gpa & ~PAGE_MASK), LEAVE_RIP);
     t->e.at = (uint32_t)align_up(t->e.at, 16);
@@ -150,7 +158,7 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
     mark_vectors(t);
     for (t->n = 0; t->n < b->n; t->n++) {
         instruction(t);
-        cold_resume_here(t);
+        groups_after(t);
     }
     if (!ends_in_branch(t))
         tr_edge(t, (int32_t)(b->gpa & ~PAGE_MASK) + b->insns[b->n].off);
@@ -159,6 +167,7 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
     cold_emit(t);
     if (t->e.overflow) {
         d->nlinks = nlinks;
+        d->nwindows = nwindows;
         b->entry_m = b->entry_h = 0;
         return false;
     }

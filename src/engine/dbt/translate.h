@@ -24,6 +24,11 @@ enum way {
     WAY_PUSH,
     WAY_POP,
     WAY_LEAVE,
+    WAY_DIV,
+    WAY_PUSHF,
+    WAY_CLI,
+    WAY_STI,
+    WAY_FROM_SREG,
     WAY_JCC,
     WAY_JMP,
     WAY_CALL,
@@ -40,32 +45,70 @@ struct plan {
 /* Where the guest's arithmetic flags are: bits. */
 enum { IN_HOST = 1, IN_CC = 2 };
 
+/* Where an address starts from: a guest register, or one of these. */
+enum base {
+    BASE_CODE = X86_NGPR, /* the page of the running code */
+    BASE_FS,
+    BASE_GS,
+    BASE_COMPLEX, /* anything else */
+};
+
+/* A memory access: size bytes at base + lo. */
+struct access {
+    uint8_t base;
+    uint8_t align; /* that it must have, or 0 */
+    bool write;
+    int32_t lo;
+    uint32_t size;
+};
+
+/* What an instruction does to general registers. */
+struct effect {
+    uint16_t written; /* bits: new values */
+    uint8_t adjusted; /* one register to which a constant is added, or X86_NGPR */
+    int32_t by;
+};
+
+/* Accesses that share a check: see group.c. */
+struct group {
+    bool live;
+    bool write;
+    bool baked; /* reg holds the host address of the base's value at the check, not the delta */
+    uint8_t base, reg;
+    int32_t lo, hi; /* bytes from the base's value at the check that it covers */
+    int32_t moved;  /* added to the base since */
+};
+#define GROUPS 2u
+
 /* Code that is not on the straight path, emitted behind the block. */
 enum cold_kind {
-    COLD_CALLOUT, /* the interpreter does instruction `insn`, then on at `resume` */
-    COLD_EDGE,    /* on at page offset `target` */
+    COLD_REST,   /* the interpreter does the block's instructions from `insn` on */
+    COLD_EDGE,   /* on at page offset `target` */
+    COLD_WINDOW, /* a check failed */
 };
 struct cold {
     uint8_t kind, insn;
-    uint8_t flags_in;  /* where the flags are when it is reached */
-    bool to_host;      /* callout: the straight path has them in the host's flags at `resume` */
-    uint32_t sites[3]; /* displacements that lead here */
+    uint8_t flags_in; /* where the flags are when it is reached */
     uint8_t nsites;
-    uint32_t resume;
+    uint8_t reg;       /* of the window's delta */
+    uint32_t sites[3]; /* displacements that lead here */
+    uint32_t window, retry, resume;
     int32_t target;
 };
 
-#define MAX_COLD (3u * BLOCK_INSNS + 4u)
+#define MAX_COLD (5u * BLOCK_INSNS)
 
 struct tr {
     struct dbt_vcpu *d;
     struct block *b;
     struct emit e;
-    unsigned flags;   /* IN_* */
-    unsigned n;       /* the instruction in work */
-    unsigned bank;    /* TLB and jump table */
-    uint32_t callout; /* this block's way to the callout thunk */
+    unsigned flags;         /* IN_* */
+    unsigned n;             /* the instruction in work */
+    unsigned bank;          /* TLB and jump table */
+    uint32_t callout, rest; /* this block's ways to the thunks */
     struct plan plan[BLOCK_INSNS];
+    struct group group[GROUPS];
+    unsigned last_group; /* used last */
     struct cold cold[MAX_COLD];
     unsigned ncold;
 };
@@ -84,26 +127,36 @@ static inline int32_t tr_next(const struct tr *t)
 /* plan.c: how to translate an instruction under the block's mode; every way but WAY_INTERPRET can be gone. */
 struct plan plan_instruction(const struct x86_decoded *d, uint32_t mode);
 
-/* flags.c: move the flags to where they are needed; both keep every guest register and use SCRATCH_B. */
+/* flags.c: move the flags to where they are needed; both keep every guest register and use SCRATCH_B, the
+ * second not when it is in use. */
 void flags_to_cc(struct tr *t);
-void flags_to_host(struct tr *t);
+void flags_to_host(struct tr *t, bool b_in_use);
 /* The host's flags are about to be overwritten by code of ours. */
 void flags_clobber(struct tr *t);
 
-/* guard.c: memory operands. */
-struct access {
-    unsigned size; /* bytes */
-    bool write;
-    unsigned align; /* 0: none asked for */
-};
-/* The linear address of the memory operand into SCRATCH_A (SCRATCH_B is used). */
-void tr_address(struct tr *t, const ZydisDecodedOperandMem *m, bool with_segment);
+/* access.c: the access of instruction n that goes through tr_memory; false: none. */
+bool insn_access(const struct tr *t, unsigned n, struct access *a);
+struct effect insn_effect(const struct tr *t, unsigned n);
+
+/* group.c */
 /*
- * SCRATCH_A holds a linear address: make it a host address, or go to the callout that does the whole
- * instruction, of which nothing may have happened yet. All scratch registers are used; the host's flags are
- * overwritten (flags_clobber is called).
+ * The host's operand for an access of instruction t->n, of which nothing may have happened yet. Emits a check
+ * unless one before covers it. SCRATCH_B is used; the host's flags are overwritten if there is a check.
  */
-void tr_guard(struct tr *t, struct access a);
+struct hmem tr_memory(struct tr *t, const struct access *a);
+/* A scratch register that is not part of *m (may be NULL) nor in `used` (bits); a group that has it ends. */
+enum hreg tr_scratch(struct tr *t, const struct hmem *m, unsigned used);
+void groups_drop(struct tr *t);
+void group_drop_reg(struct tr *t, enum hreg r);
+/* Instruction t->n has been emitted. */
+void groups_after(struct tr *t);
+
+/* window.c */
+void window_check(struct tr *t, struct group *g, bool certain);
+struct hmem window_check_complex(struct tr *t, const struct access *a);
+void window_cold(struct tr *t, const struct cold *c);
+/* to = effective address, cut to `size`. */
+void tr_effective(struct tr *t, const ZydisDecodedOperandMem *m, unsigned size, enum hreg to);
 
 /* reencode.c: WAY_COPY and WAY_LEA. */
 /* Is there a host encoding? (Not for AH and its like together with a register that needs REX.) */
@@ -113,13 +166,21 @@ void tr_lea(struct tr *t);
 /* Value of a guest register into a host register, and back. */
 void tr_get(struct tr *t, enum hreg to, unsigned guest);
 void tr_put(struct tr *t, unsigned guest, enum hreg from);
-/* Number of a 64-bit general register, or X86_NGPR. */
+/* Number of a general register of 16 bits or more, or of any width, or X86_NGPR. */
 unsigned guest_gpr(ZydisRegister r);
+unsigned any_gpr(ZydisRegister r);
 
 /* stack.c */
 void tr_push(struct tr *t);
 void tr_pop(struct tr *t);
 void tr_leave(struct tr *t);
+
+/* system.c: instructions with an easy case that needs no interpreter. */
+void tr_div(struct tr *t);
+void tr_pushf(struct tr *t);
+void tr_cli(struct tr *t);
+void tr_sti(struct tr *t);
+void tr_from_sreg(struct tr *t);
 
 /* branch.c */
 void tr_jcc(struct tr *t);
@@ -130,11 +191,11 @@ void tr_ret(struct tr *t);
 void tr_edge(struct tr *t, int32_t target);
 
 /* cold.c */
-/* The displacement at `site` is to reach a callout for instruction t->n, reached with the flags in st.cc. */
-void cold_callout(struct tr *t, uint32_t site);
+/* The displacement at `site` is to reach the interpreter for the rest of the block; flags are in st.cc. */
+void cold_rest(struct tr *t, uint32_t site);
 void cold_edge(struct tr *t, uint32_t site, int32_t target);
-/* The straight path of instruction t->n ends here. */
-void cold_resume_here(struct tr *t);
+struct cold *cold_window(struct tr *t);
+void cold_site(struct cold *c, uint32_t site);
 void cold_emit(struct tr *t);
 /* In line: the interpreter does instruction t->n. */
 void tr_interpret(struct tr *t);

@@ -33,12 +33,38 @@ enum leave {
     LEAVE_LINK = 16 /* st.rip is set; LEAVE_LINK + n: link n wants its target */
 };
 
+/* See window.c. */
+#define MAX_WINDOWS (1u << 17)
+#define WINDOW_LOG  4096u
+
+struct window {
+    uint64_t lo, len, delta;
+};
+/* What a window's check is for. */
+struct window_site {
+    struct block *b;
+    uint8_t insn; /* where the interpreter goes on when the check cannot pass */
+    uint8_t base; /* enum base */
+    uint8_t bank;
+    bool write;
+    bool certain; /* instruction `insn` itself writes */
+    int32_t lo;   /* from the base's value to the first byte */
+    uint32_t span;
+};
+/* Windows filled since the last flush. */
+struct window_log {
+    uint32_t n;
+    uint32_t slot[WINDOW_LOG];
+};
+
 struct tr;
 
 struct dbt_thunks {
-    uint32_t enter; /* C: uint32_t (*)(struct dbt_vcpu *, const void *code) */
-    uint32_t leave; /* r11d: enum leave; guest state in registers, flags in st.cc */
-    uint32_t callout;
+    uint32_t enter;   /* C: uint32_t (*)(struct dbt_vcpu *, const void *code) */
+    uint32_t leave;   /* r11d: enum leave; guest state in registers, flags in st.cc */
+    uint32_t callout; /* r11: block, r14d: instruction; comes back, or leaves */
+    uint32_t rest;    /* the same, and leaves */
+    uint32_t fill;    /* r11d: window; comes back when it is filled, or leaves; keeps r10 and r14 */
 };
 
 struct dbt_vcpu {
@@ -54,6 +80,9 @@ struct dbt_vcpu {
     uint64_t genx[JT_BANKS];            /* differs for each generation in bits 48 to 62 */
     uint64_t jt_tag[JT_BANKS][JT_SIZE]; /* rip ^ genx */
     uint64_t jt_code[JT_BANKS][JT_SIZE];
+    uint64_t keep[2];                    /* scratch registers over a fill */
+    uint64_t fill_lin;                   /* address of an access that has no base */
+    struct window_log log[2 * JT_BANKS]; /* 2 * bank + write */
 
     /* ---- used by C only ---- */
     struct code_mem code;
@@ -62,12 +91,19 @@ struct dbt_vcpu {
     struct dbt_thunks thunks;
     struct link *links;
     uint32_t nlinks, max_links;
-    bool jt_nonglobal; /* a supervisor table holds a target on a page that is not global */
-    bool avx;          /* the host saves 32-byte vector registers */
-    uint64_t translated, translated_insns, callouts, dispatches;
+    bool nonglobal;   /* BANK_SUPER has a window or a jump target on a page that is not global */
+    bool avx;         /* the host saves 32-byte vector registers */
+    uint32_t jt_mode; /* under which the jump tables were filled */
+    struct window_site *site;
+    uint32_t nwindows;
+    bool counted;         /* translated code keeps ev.i.insns exact */
+    uint64_t interpreted; /* instructions, of those in ev.i.insns */
+    uint64_t translated, translated_insns, callouts, rests, fills, dispatches;
     struct tr *tr;
     struct cpu_ops ops; /* the interpreter's, and the jump table follows each flush */
     struct x86_decoded decoded[BLOCK_INSNS];
+
+    struct window window[MAX_WINDOWS]; /* last: mostly never touched */
 };
 
 #define GS(field) gs_at(offsetof(struct dbt_vcpu, field))
@@ -77,6 +113,11 @@ struct dbt_vcpu {
 bool thunks_emit(struct dbt_vcpu *d);
 /* run.c: the slow side of a translated instruction, by the interpreter; true: leave translated code. */
 uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index);
+/* From instruction `index` on to the end of the block, or where a branch leads: st.rip or a fault is set. */
+uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index);
+/* fill.c: 0: window `slot` has been filled; 1: leave. */
+uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot);
+void windows_empty(struct dbt_vcpu *d, unsigned bank, bool write);
 enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info);
 
 /* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full.
@@ -94,8 +135,10 @@ uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_fl
 void link_connect(struct dbt_vcpu *d, uint32_t n, struct block *target);
 /* The block's bytes changed: nobody may come into it again. */
 void block_code_stale(struct dbt_vcpu *d, struct block *b);
-/* The jump table: remember the block at rip; forget what a TLB flush makes doubtful. */
+/* The jump table: remember the block at rip; see that the table is of the mode that runs; forget what a TLB
+ * flush makes doubtful. */
 void jump_table_add(struct dbt_vcpu *d, uint64_t rip, struct block *b);
+void jump_table_mode(struct dbt_vcpu *d);
 void jump_table_flush(struct dbt_vcpu *d, unsigned bank);
 
 #endif

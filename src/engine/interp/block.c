@@ -185,7 +185,7 @@ static bool decode_one(struct interp *v, const uint8_t *bytes, size_t avail, str
     case X86_TRUNCATED: return false;
     case X86_INVALID:
         in->fn = op_undefined;
-        in->len = 1;
+        in->len = (uint8_t)MIN(avail, (size_t)X86_MAX_INSN); /* what was looked at */
         return true;
     case X86_TOO_LONG:
         in->fn = op_too_long;
@@ -264,7 +264,8 @@ static struct block *block_make(struct interp *v, gpa_t gpa, uint32_t mode, uint
         return NULL;
     b->gpa = gpa;
     b->mode = mode;
-    b->entry_m = b->entry_h = b->links = b->heat = 0;
+    b->entry_m = b->entry_h = b->links = b->heat = b->crossings = 0;
+    b->unmerged = false;
     b->bytes = (uint16_t)MIN(off, room);
     close_block(b, n, off);
     bc->used += BLOCK_SIZE(n);

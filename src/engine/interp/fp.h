@@ -45,6 +45,7 @@ struct fp_thunks {
     unsigned hash_size;
     uint32_t x87[X87_FIXED];
     uint32_t host_mxcsr_mask;
+    unsigned pointer_bits; /* of FIP and FDP, that the host's unit keeps */
     /* From the guest's CPUID, once `known`. */
     bool known;
     bool intel;
@@ -164,6 +165,9 @@ bool fp_area(struct interp *v, const struct insn *in, unsigned size, unsigned ac
 bool fp_read(struct interp *v, uint64_t lin, void *buf, unsigned len);
 bool fp_write(struct interp *v, uint64_t lin, const void *buf, unsigned len);
 bool fp_probe(struct interp *v, uint64_t lin, unsigned len);
+/* Is the whole of an operand of at most a page there? Its first `unit` bytes are looked at before its last
+ * byte, which shows in CR2 (Zen 5; the manuals name no order). */
+bool fp_probe_area(struct interp *v, uint64_t lin, unsigned len, unsigned unit, unsigned acc);
 
 /* ---- thunks (fp_thunk.c) ---- */
 

@@ -4,13 +4,13 @@
  */
 #include "engine/interp/fp.h"
 
-/* Element at `offset` from effective address ea. */
+/* Element at `offset` from effective address ea: it does not wrap with the address size (seen on Zen 5). */
 static bool element_address(struct interp *v, const struct insn *in, uint64_t ea, uint64_t offset,
                             unsigned size, unsigned acc, uint64_t *lin)
 {
     ea += offset;
     if (UNLIKELY(in->flags & IN_SEG))
-        return seg_address(v, IN_SEG_NO(in->flags), ea & mask_bytes(IN_ASZ_BYTES(in->flags)), size, acc, lin);
+        return seg_address(v, IN_SEG_NO(in->flags), ea, size, acc, lin);
     *lin = ea + R64AT(v, in->sbase);
     return true;
 }
@@ -158,13 +158,14 @@ OP(gather)
         return fp_unusable(v, in, UNIT_AVX);
     uint8_t *dst = &R8AT(v, in->dst), *mask = &R8AT(v, in->src);
     const uint8_t *index = &R8AT(v, fp_vector(in->osz));
-    uint64_t ea = insn_ea(v, in);
+    uint64_t ea = insn_ea(v, in), wrap = mask_bytes(IN_ASZ_BYTES(in->flags));
     fp_touch(v, UNIT_AVX);
     for (unsigned i = 0; i < n; i++) {
         uint64_t at = (uint64_t)sign_extend(load_le(index + i * isize, isize), isize * 8) << in->scale, lin;
         uint8_t a[8];
         if (chosen(mask, i, size)) {
-            if (!element_address(v, in, ea, at, size, ACC_READ, &lin) || !read_element(v, lin, a, size))
+            if (!element_address(v, in, (ea + at) & wrap, 0, size, ACC_READ, &lin) ||
+                !read_element(v, lin, a, size))
                 return insn_fault(v, in);
             memcpy(dst + i * size, a, size);
         }

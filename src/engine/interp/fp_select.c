@@ -44,6 +44,16 @@ static bool done_here(uint16_t isa_set)
     }
 }
 
+/* VPEXTRQ and VPINSRQ outside 64-bit mode: undefined on AMD (APM 4), of 32 bits on Intel (SDM 2B "PEXTRD").
+ */
+static bool quadword_outside_64(const struct sel *s)
+{
+    const ZydisDecodedInstruction *i = &s->d.i;
+    return i->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && s->code_bits != 64 && i->raw.vex.W &&
+           (i->mnemonic == ZYDIS_MNEMONIC_VPEXTRD || i->mnemonic == ZYDIS_MNEMONIC_VPINSRD) &&
+           !s->v->thunks->intel;
+}
+
 bool fp_select(struct sel *s, struct insn *in)
 {
     static const struct sel_row *const tables[] = {fp_move_rows, fp_vector_rows, fp_mask_rows, fp_state_rows,
@@ -53,6 +63,8 @@ bool fp_select(struct sel *s, struct insn *in)
         (i->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && i->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX))
         return false;
     fp_learn(s->v);
+    if (quadword_outside_64(s))
+        return false;
     for (unsigned t = 0; t < ARRAY_LEN(tables); t++)
         for (const struct sel_row *r = tables[t]; r->fn; r++)
             if (r->mnemonic == i->mnemonic)

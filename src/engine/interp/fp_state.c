@@ -62,21 +62,37 @@ bool fp_area(struct interp *v, const struct insn *in, unsigned size, unsigned ac
     }
     return true;
 }
+/* The fault of an access by ops: of a non-canonical address it is the segment's, #GP or #SS. */
+static bool operand_fault(struct interp *v, uint64_t lin, unsigned len)
+{
+    v->noncanonical = x86_lma(ST(v)) && !(is_canonical(lin) && is_canonical(lin + len - 1));
+    return false;
+}
 static uint64_t within(const struct interp *v, uint64_t lin)
 {
     return x86_lma(&v->c.st) ? lin : (uint32_t)lin;
 }
 bool fp_read(struct interp *v, uint64_t lin, void *buf, unsigned len)
 {
-    return v->c.ops->read(&v->c, within(v, lin), buf, len, rights(v, ACC_READ));
+    return v->c.ops->read(&v->c, within(v, lin), buf, len, rights(v, ACC_READ)) || operand_fault(v, lin, len);
 }
 bool fp_write(struct interp *v, uint64_t lin, const void *buf, unsigned len)
 {
-    return v->c.ops->write(&v->c, within(v, lin), buf, len, rights(v, ACC_WRITE));
+    return v->c.ops->write(&v->c, within(v, lin), buf, len, rights(v, ACC_WRITE)) ||
+           operand_fault(v, lin, len);
 }
 bool fp_probe(struct interp *v, uint64_t lin, unsigned len)
 {
-    return v->c.ops->probe_write(&v->c, within(v, lin), len, rights(v, ACC_WRITE));
+    return v->c.ops->probe_write(&v->c, within(v, lin), len, rights(v, ACC_WRITE)) ||
+           operand_fault(v, lin, len);
+}
+
+bool fp_probe_area(struct interp *v, uint64_t lin, unsigned len, unsigned unit, unsigned acc)
+{
+    uint8_t bytes[8];
+    if (acc == ACC_WRITE)
+        return fp_probe(v, lin, unit) && fp_probe(v, lin + len - 1, 1);
+    return fp_read(v, lin, bytes, unit) && fp_read(v, lin + len - 1, bytes, 1);
 }
 
 /* ---- registers to and from images ---- */
@@ -174,7 +190,8 @@ OP(fxsave)
 {
     uint8_t image[FXSAVE_END];
     uint64_t lin;
-    /* Read first: what is not written stays. It can be read, since it can be written. */
+    /* The last byte is looked at first, which shows in CR2 (Zen 3 to 5). Read: what is not written stays. It
+     * can be read, since it can be written. */
     if (!fx_area(v, in, ACC_WRITE, &lin) || !fp_probe(v, lin + LEGACY_SIZE - 1, 1) ||
         !fp_probe(v, lin, LEGACY_SIZE) || !fp_read(v, lin, image, sizeof(image)))
         return insn_fault(v, in);
@@ -221,9 +238,11 @@ static unsigned area_size(uint64_t components)
 {
     return components & XCR0_AVX ? AVX_AT + AVX_SIZE : HEADER_AT + HEADER_SIZE;
 }
+/* Misaligned comes before non-canonical: a matter of #GP or #SS (seen on Zen 5). */
 static bool xsave_area(struct interp *v, const struct insn *in, unsigned size, unsigned acc, uint64_t *lin)
 {
-    return xsave_usable(v) && fp_area(v, in, size, acc, lin) && (!(*lin & 63) || cpu_raise_gp0(&v->c));
+    return xsave_usable(v) && insn_address(v, in, size, acc, lin) && (!(*lin & 63) || cpu_raise_gp0(&v->c)) &&
+           fp_area(v, in, size, acc, lin);
 }
 
 /* Write the components of `which`, and MXCSR. The area has been probed. */
@@ -258,8 +277,7 @@ OP(xsave)
     unsigned form = (unsigned)in->imm >> 1;
     uint64_t rfbm = requested(v), used = fp_xinuse(v), lin, bv, comp;
     unsigned size = area_size(rfbm);
-    if (!xsave_area(v, in, size, ACC_WRITE, &lin) || !fp_probe(v, lin + size - 1, 1) ||
-        !fp_probe(v, lin, LEGACY_SIZE) || !fp_probe(v, lin + LEGACY_SIZE, size - LEGACY_SIZE) ||
+    if (!xsave_area(v, in, size, ACC_WRITE, &lin) || !fp_probe_area(v, lin, size, 1, ACC_WRITE) ||
         !fp_read(v, lin + HEADER_AT, &bv, 8))
         return insn_fault(v, in);
     bool mxcsr = rfbm & (XCR0_SSE | XCR0_AVX);

@@ -248,6 +248,22 @@ static uint32_t host_mxcsr_mask(void)
     return mask ? mask : 0xffbf;
 }
 
+/* From where on the bits of FIP are copies of one: an image with an exception pending goes in and out. */
+static unsigned host_pointer_bits(void)
+{
+    _Alignas(16) uint8_t image[512] = {0}, host[512];
+    const uint64_t fip = 0x2aaaaaaaaaaaaaaaull; /* no two bits alike */
+    unsigned n = 48;
+    store_le(image, 0x37e, 2);
+    store_le(image + 2, FSW_B | FSW_ES | 1, 2);
+    store_le(image + 8, fip, 8);
+    store_le(image + 24, MXCSR_INIT, 4);
+    __asm__ volatile("fxsave64 %0\n\tfxrstor64 %1\n\tfxsave64 %1\n\tfxrstor64 %0" : "+m"(host), "+m"(image));
+    while (n < 64 && (uint64_t)sign_extend(fip, n) != load_le(image + 8, 8))
+        n++;
+    return n;
+}
+
 static void make_escape(struct fp_thunks *t)
 {
     t->escape = t->cm.rx + t->used;
@@ -284,6 +300,7 @@ bool fp_init(struct interp *v, struct err *e)
     for (unsigned i = 0; i < X87_FIXED; i++)
         t->x87[i] = x87_form(t, 1ull << 63 | i, fixed[i], i == X87_NORMALIZE ? 0 : 2, 0);
     t->host_mxcsr_mask = host_mxcsr_mask();
+    t->pointer_bits = host_pointer_bits();
     return true;
 }
 

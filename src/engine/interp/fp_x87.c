@@ -10,10 +10,10 @@
  */
 #include "engine/interp/fp.h"
 
-/* The processor keeps 48 bits of a pointer. */
-static uint64_t pointer(uint64_t a)
+/* The processor keeps as many bits of a pointer as its linear addresses can have. */
+static uint64_t pointer(const struct interp *v, uint64_t a)
 {
-    return (uint64_t)sign_extend(a, 48);
+    return (uint64_t)sign_extend(a, v->thunks->pointer_bits);
 }
 
 /* ---- ordinary instructions ---- */
@@ -39,10 +39,10 @@ static ALWAYS_INLINE struct pointers advance_pointers(struct interp *v, const st
 {
     const struct fp_thunks *t = v->thunks;
     bool error = ST(v)->fpu.fx.fsw & FSW_ES;
-    p.fip = pointer(this_rip(v, in));
+    p.fip = pointer(v, this_rip(v, in));
     fp_selectors(v)->fcs = t->no_selectors ? 0 : ST(v)->seg[SEG_CS].sel;
     if (memory && (error || !t->fdp_on_error)) {
-        p.fdp = pointer(ea);
+        p.fdp = pointer(v, ea);
         fp_selectors(v)->fds = t->no_selectors ? 0 : ST(v)->seg[IN_SEG_NO(in->flags)].sel;
     }
     if (error || !t->intel)
@@ -261,7 +261,6 @@ static void env_from_guest(struct interp *v, uint8_t *env, const uint8_t *from, 
         *sel = (struct fp_selectors){0};
 }
 
-/* The last byte of an area is looked at first: it decides what CR2 gets of two pages (seen on Zen 3). */
 /* osz: 4 or 2, of the image; imm: with the registers (FNSAVE, FRSTOR). */
 OP(store_env)
 {
@@ -269,8 +268,9 @@ OP(store_env)
     unsigned env = in->osz == 4 ? ENV32 : ENV32 / 2, len = env + (in->imm ? REGISTERS : 0);
     uint8_t host[ENV32 + REGISTERS], image[ENV32 + REGISTERS];
     uint64_t lin;
-    if (!switched_on(v) || !fp_area(v, in, len, ACC_WRITE, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
-        !fp_probe(v, lin + len - 1, 1) || !fp_probe(v, lin, len))
+    if (!switched_on(v) || !insn_address(v, in, in->osz, ACC_WRITE, &lin) ||
+        !fp_alignment(v, lin, in->osz - 1u) || !fp_area(v, in, len, ACC_WRITE, &lin) ||
+        !fp_probe_area(v, lin, len, in->osz, ACC_WRITE))
         return insn_fault(v, in);
     struct pointers p = pointers_of(v);
     fp_run_x87(v, t->form[t->x87[in->imm ? X87_SAVE : X87_STENV]].code, host);
@@ -293,8 +293,9 @@ OP(load_env)
     struct pointers p;
     if (!fp_usable(v, UNIT_X87))
         return fp_unusable(v, in, UNIT_X87);
-    if (!fp_area(v, in, len, ACC_READ, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
-        !fp_read(v, lin + len - 1, image, 1) || !fp_read(v, lin, image, len))
+    if (!insn_address(v, in, in->osz, ACC_READ, &lin) || !fp_alignment(v, lin, in->osz - 1u) ||
+        !fp_area(v, in, len, ACC_READ, &lin) || !fp_probe_area(v, lin, len, in->osz, ACC_READ) ||
+        !fp_read(v, lin, image, len))
         return insn_fault(v, in);
     env_from_guest(v, host, image, in->osz == 4, &p, fp_selectors(v));
     memcpy(host + ENV32, image + env, len - env);
@@ -366,7 +367,7 @@ void fp_x87_from_image(struct interp *v, const uint8_t *buf, bool wide)
     if (t->intel || !t->pointers_on_error || error) {
         uint64_t fip = load_le(buf + 8, 8), fdp = load_le(buf + 16, 8);
         bool selectors = !wide && !t->no_selectors;
-        p = (struct pointers){wide ? pointer(fip) : (uint32_t)fip, wide ? pointer(fdp) : (uint32_t)fdp,
+        p = (struct pointers){wide ? pointer(v, fip) : (uint32_t)fip, wide ? pointer(v, fdp) : (uint32_t)fdp,
                               load_le(buf + 6, 2) & 0x7ff};
         fp_selectors(v)->fcs = selectors ? (uint16_t)(fip >> 32) : 0;
         fp_selectors(v)->fds = selectors ? (uint16_t)(fdp >> 32) : 0;

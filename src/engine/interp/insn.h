@@ -55,9 +55,10 @@ struct block {
         bytes; /* guest bytes, on the first page (an instruction that spans pages is a block of its own) */
     /* The translator's: host code, as offsets into its cache; 0: none. */
     uint32_t entry_m, entry_h, stale_code;
-    uint32_t links; /* jumps of other blocks to it */
-    uint32_t heat;  /* how often it was interpreted */
-    uint32_t unused;
+    uint32_t links;      /* jumps of other blocks to it */
+    uint32_t heat;       /* how often it was interpreted */
+    uint16_t crossings;  /* checks that failed because they span two pages */
+    bool unmerged;       /* each access has a check of its own */
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
 };
 
@@ -73,6 +74,7 @@ enum {
     MODE_SSE = 16,         /* SSE instructions raise no #NM, #UD or #XM */
     MODE_AVX = 32,         /* nor do those of AVX */
     MODE_RIGHTS_SHIFT = 6, /* TLB bank, two bits */
+    MODE_CHECKED = 256,    /* #AC or data breakpoints: every access goes the slow way */
 };
 
 #define BLOCK_INSNS 32u /* at most, in a block */
@@ -176,6 +178,7 @@ struct interp {
 struct block_hooks {
     void (*stale)(struct interp *v, struct block *b); /* its bytes changed */
     void (*flushed)(struct interp *v);                /* all blocks are gone */
+    void (*write_revoked)(struct interp *v);          /* some page may no longer be written directly */
 };
 
 /* ---- registers ---- */
@@ -354,6 +357,8 @@ bool stack_pop(struct interp *v, uint64_t *val, unsigned size);
 bool stack_load(struct interp *v, uint64_t lin, void *buf, unsigned size);
 /* Read at SP + skip without popping; move SP by n (wrapping as its size says). */
 bool stack_peek(struct interp *v, int64_t skip, uint64_t *val, unsigned size);
+/* Could a value of that size be pushed? False: cpu->fault. */
+bool stack_can_push(struct interp *v, unsigned size);
 void stack_move(struct interp *v, int64_t n);
 
 /* The common forms in line: 8 bytes in 64-bit mode. */
@@ -392,6 +397,17 @@ void tlb_cr3_loaded(struct interp *v, bool keep);
 void tlb_faulted(struct interp *v, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
+/*
+ * Linear addresses around [lin, lin+span), span at most a page, that may be read, or written, directly: host
+ * address = linear + addend for all of [lo, hi]. The access is one that is about to happen; of a write that
+ * may not (!certain) no dirty bit is set. False: not possible, cpu->fault means nothing.
+ */
+struct tlb_range {
+    uint64_t lo, hi;
+    uintptr_t addend;
+    bool global; /* the pages are */
+};
+bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
 bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa);
 extern const struct cpu_ops interp_cpu_ops;

@@ -89,12 +89,20 @@ OP(jmp_m)
 
 /* ---- CALL and RET ---- */
 
+/* The target is none: #GP; on AMD behind what is wrong with the stack (seen on Zen 5). */
+static const struct insn *call_refused(struct interp *v, const struct insn *in, unsigned osz)
+{
+    struct cpu_fault fault = v->c.fault;
+    if (v->c.cpuid->vendor == CPU_AMD && stack_can_push(v, osz))
+        v->c.fault = fault;
+    return insn_fault(v, in);
+}
 static ALWAYS_INLINE const struct insn *call(struct interp *v, const struct insn *in, uint64_t target,
                                              unsigned osz)
 {
     uint64_t back = next_rip(v, in);
     if (!target_ok(v, &target, osz))
-        return insn_fault(v, in);
+        return call_refused(v, in, osz);
     if (osz == 8 ? !push8(v, back) : !stack_push(v, back, osz))
         return insn_fault(v, in);
     return insn_goto(v, in, target);
@@ -159,6 +167,12 @@ static bool select_count(struct sel *s, struct insn *in, unsigned kind)
     in->osz = (uint8_t)s->osz;
     in->flags |= (uint8_t)((s->asz == 8 ? 2 : s->asz == 4 ? 1 : 0) << IN_ASZ_SHIFT);
     in->src = (uint16_t)(kind & 3);
+    /* AMD: a repeat prefix says which of LOOPE (F3) and LOOPNE (F2) it is (seen on Zen 5). */
+    if (in->src && s->v->c.cpuid->vendor == CPU_AMD)
+        for (unsigned i = 0; i < s->d.i.raw.prefix_count; i++) {
+            uint8_t p = s->d.i.raw.prefixes[i].value;
+            in->src = p == 0xf3 ? 1 : p == 0xf2 ? 2 : in->src;
+        }
     in->fn = kind & 4 ? jcxz : loop;
     return true;
 }

@@ -192,22 +192,46 @@ static bool select_flags(struct sel *s, struct insn *in, unsigned op)
     return true;
 }
 
+/* The register form of PREFETCH (0F 0D) is undefined on AMD; Intel does nothing (APM 3 "PREFETCHlevel"). */
+static bool select_nop(struct sel *s, struct insn *in, unsigned arg)
+{
+    bool prefetch = s->d.i.opcode_map == ZYDIS_OPCODE_MAP_0F && s->d.i.opcode == 0x0d;
+    in->fn = nop;
+    return !prefetch || sel_is_mem(s, 0) || s->v->c.cpuid->vendor != CPU_AMD;
+}
+
 const struct sel_row op_flags_rows[] = {
-    {ZYDIS_MNEMONIC_CLC, select_flags, F_CLC},         {ZYDIS_MNEMONIC_STC, select_flags, F_STC},
-    {ZYDIS_MNEMONIC_CMC, select_flags, F_CMC},         {ZYDIS_MNEMONIC_CLD, select_flags, F_CLD},
-    {ZYDIS_MNEMONIC_STD, select_flags, F_STD},         {ZYDIS_MNEMONIC_CLI, select_flags, F_CLI},
-    {ZYDIS_MNEMONIC_STI, select_flags, F_STI},         {ZYDIS_MNEMONIC_CLAC, select_flags, F_CLAC},
-    {ZYDIS_MNEMONIC_STAC, select_flags, F_STAC},       {ZYDIS_MNEMONIC_LAHF, select_flags, F_LAHF},
-    {ZYDIS_MNEMONIC_SAHF, select_flags, F_SAHF},       {ZYDIS_MNEMONIC_SALC, select_flags, F_SALC},
-    {ZYDIS_MNEMONIC_AAA, select_flags, F_AAA},         {ZYDIS_MNEMONIC_AAS, select_flags, F_AAS},
-    {ZYDIS_MNEMONIC_DAA, select_flags, F_DAA},         {ZYDIS_MNEMONIC_DAS, select_flags, F_DAS},
-    {ZYDIS_MNEMONIC_AAM, select_flags, F_AAM},         {ZYDIS_MNEMONIC_AAD, select_flags, F_AAD},
-    {ZYDIS_MNEMONIC_NOP, select_flags, F_NOP},         {ZYDIS_MNEMONIC_PAUSE, select_flags, F_NOP},
-    {ZYDIS_MNEMONIC_PREFETCH, select_flags, F_NOP},    {ZYDIS_MNEMONIC_PREFETCHW, select_flags, F_NOP},
-    {ZYDIS_MNEMONIC_PREFETCHWT1, select_flags, F_NOP}, {ZYDIS_MNEMONIC_PREFETCHNTA, select_flags, F_NOP},
-    {ZYDIS_MNEMONIC_PREFETCHT0, select_flags, F_NOP},  {ZYDIS_MNEMONIC_PREFETCHT1, select_flags, F_NOP},
-    {ZYDIS_MNEMONIC_PREFETCHT2, select_flags, F_NOP},  {ZYDIS_MNEMONIC_LFENCE, select_flags, F_FENCE},
-    {ZYDIS_MNEMONIC_MFENCE, select_flags, F_FENCE},    {ZYDIS_MNEMONIC_SFENCE, select_flags, F_FENCE},
-    {ZYDIS_MNEMONIC_CLFLUSH, select_flags, F_FLUSH},   {ZYDIS_MNEMONIC_CLFLUSHOPT, select_flags, F_FLUSH},
-    {ZYDIS_MNEMONIC_CLWB, select_flags, F_FLUSH},      {0},
+    {ZYDIS_MNEMONIC_CLC, select_flags, F_CLC},
+    {ZYDIS_MNEMONIC_STC, select_flags, F_STC},
+    {ZYDIS_MNEMONIC_CMC, select_flags, F_CMC},
+    {ZYDIS_MNEMONIC_CLD, select_flags, F_CLD},
+    {ZYDIS_MNEMONIC_STD, select_flags, F_STD},
+    {ZYDIS_MNEMONIC_CLI, select_flags, F_CLI},
+    {ZYDIS_MNEMONIC_STI, select_flags, F_STI},
+    {ZYDIS_MNEMONIC_CLAC, select_flags, F_CLAC},
+    {ZYDIS_MNEMONIC_STAC, select_flags, F_STAC},
+    {ZYDIS_MNEMONIC_LAHF, select_flags, F_LAHF},
+    {ZYDIS_MNEMONIC_SAHF, select_flags, F_SAHF},
+    {ZYDIS_MNEMONIC_SALC, select_flags, F_SALC},
+    {ZYDIS_MNEMONIC_AAA, select_flags, F_AAA},
+    {ZYDIS_MNEMONIC_AAS, select_flags, F_AAS},
+    {ZYDIS_MNEMONIC_DAA, select_flags, F_DAA},
+    {ZYDIS_MNEMONIC_DAS, select_flags, F_DAS},
+    {ZYDIS_MNEMONIC_AAM, select_flags, F_AAM},
+    {ZYDIS_MNEMONIC_AAD, select_flags, F_AAD},
+    {ZYDIS_MNEMONIC_NOP, select_nop, 0},
+    {ZYDIS_MNEMONIC_PREFETCH, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHW, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHWT1, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHNTA, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHT0, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHT1, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_PREFETCHT2, select_flags, F_NOP},
+    {ZYDIS_MNEMONIC_LFENCE, select_flags, F_FENCE},
+    {ZYDIS_MNEMONIC_MFENCE, select_flags, F_FENCE},
+    {ZYDIS_MNEMONIC_SFENCE, select_flags, F_FENCE},
+    {ZYDIS_MNEMONIC_CLFLUSH, select_flags, F_FLUSH},
+    {ZYDIS_MNEMONIC_CLFLUSHOPT, select_flags, F_FLUSH},
+    {ZYDIS_MNEMONIC_CLWB, select_flags, F_FLUSH},
+    {0},
 };

@@ -80,12 +80,22 @@ static uint64_t outs_some(struct interp *v, const struct insn *in, uint64_t most
     string_advance(v, in, RSI, string_step(v, in));
     return 1;
 }
+/* AMD looks at the permission even where the count is 0 (seen on Zen 5). */
+static bool refused_without_count(struct interp *v, const struct insn *in)
+{
+    return (in->flags & (IN_REP | IN_REPNE)) && !string_reg(v, in, RCX) && v->c.cpuid->vendor == CPU_AMD &&
+           !cpu_io_allowed(&v->c, (uint16_t)ST(v)->gpr[RDX], in->osz);
+}
 OP(ins)
 {
+    if (refused_without_count(v, in))
+        return insn_fault(v, in);
     return string_repeat(v, in, ins_some);
 }
 OP(outs)
 {
+    if (refused_without_count(v, in))
+        return insn_fault(v, in);
     return string_repeat(v, in, outs_some);
 }
 

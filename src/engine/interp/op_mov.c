@@ -281,6 +281,16 @@ static bool select_xchg(struct sel *s, struct insn *in, unsigned arg)
     return true;
 }
 
+/* F3 90 with REX.B is XCHG of R8 and the accumulator: only register 0 makes it PAUSE (seen on Zen 3 to 5). */
+static bool select_pause(struct sel *s, struct insn *in, unsigned arg)
+{
+    bool r8 = s->d.i.attributes & ZYDIS_ATTRIB_HAS_REX && s->d.i.raw.rex.B;
+    in->dst = sel_reg(ZYDIS_REGISTER_RAX);
+    in->src = sel_reg(r8 ? ZYDIS_REGISTER_R8 : ZYDIS_REGISTER_RAX);
+    in->fn = xchg[r8 ? width_index(s->osz) : 1]; /* AX with itself: nothing */
+    return true;
+}
+
 enum { ZX = 0, SX = 1 };
 static bool select_extend(struct sel *s, struct insn *in, unsigned sign)
 {
@@ -352,15 +362,10 @@ static bool select_xlat(struct sel *s, struct insn *in, unsigned arg)
 #define CMOV_ROW(code, name) {ZYDIS_MNEMONIC_CMOV##name, select_cmov, code},
 #define SET_ROW(code, name)  {ZYDIS_MNEMONIC_SET##name, select_set, code},
 const struct sel_row op_mov_rows[] = {
-    {ZYDIS_MNEMONIC_MOV, select_mov, 0},
-    {ZYDIS_MNEMONIC_MOVBE, select_movbe, 0},
-    {ZYDIS_MNEMONIC_MOVNTI, select_movnti, 0},
-    {ZYDIS_MNEMONIC_XCHG, select_xchg, 0},
-    {ZYDIS_MNEMONIC_MOVZX, select_extend, ZX},
-    {ZYDIS_MNEMONIC_MOVSX, select_extend, SX},
-    {ZYDIS_MNEMONIC_MOVSXD, select_extend, SX},
-    {ZYDIS_MNEMONIC_LEA, select_lea, 0},
-    {ZYDIS_MNEMONIC_BSWAP, select_bswap, 0},
-    {ZYDIS_MNEMONIC_XLAT, select_xlat, 0},
-    FOR_CONDITIONS(CMOV_ROW) FOR_CONDITIONS(SET_ROW){0},
+    {ZYDIS_MNEMONIC_MOV, select_mov, 0},       {ZYDIS_MNEMONIC_MOVBE, select_movbe, 0},
+    {ZYDIS_MNEMONIC_MOVNTI, select_movnti, 0}, {ZYDIS_MNEMONIC_XCHG, select_xchg, 0},
+    {ZYDIS_MNEMONIC_PAUSE, select_pause, 0},   {ZYDIS_MNEMONIC_MOVZX, select_extend, ZX},
+    {ZYDIS_MNEMONIC_MOVSX, select_extend, SX}, {ZYDIS_MNEMONIC_MOVSXD, select_extend, SX},
+    {ZYDIS_MNEMONIC_LEA, select_lea, 0},       {ZYDIS_MNEMONIC_BSWAP, select_bswap, 0},
+    {ZYDIS_MNEMONIC_XLAT, select_xlat, 0},     FOR_CONDITIONS(CMOV_ROW) FOR_CONDITIONS(SET_ROW){0},
 };

@@ -226,6 +226,25 @@ OP(int1)
     v->insns++;
     return NULL;
 }
+/* #BR is a fault: RIP stays on the instruction (SDM 2A "BOUND"). Both bounds are read before either counts.
+ */
+OP(bound)
+{
+    uint8_t pair[8];
+    unsigned bits_wide = in->osz * 8u;
+    uint64_t lin;
+    if (!insn_address(v, in, in->osz * 2u, ACC_READ, &lin) || !ld_lin(v, lin, pair, in->osz) ||
+        !ld_lin(v, (uint32_t)(lin + in->osz), pair + in->osz, in->osz))
+        return insn_fault(v, in);
+    int64_t index = sign_extend(reg_read(v, in->src, in->osz), bits_wide),
+            lower = sign_extend(load_le(pair, in->osz), bits_wide),
+            upper = sign_extend(load_le(pair + in->osz, in->osz), bits_wide);
+    if (index < lower || index > upper) {
+        cpu_raise(&v->c, VEC_BR);
+        return insn_fault(v, in);
+    }
+    return in + 1;
+}
 OP(iret)
 {
     if (!cpu_iret(&v->c, in->osz, next_rip(v, in)))
@@ -267,6 +286,14 @@ static bool select_int(struct sel *s, struct insn *in, unsigned kind)
     in->src = kind != 0;
     in->fn = kind == VEC_OF ? into : kind == VEC_DB ? int1 : software_int;
     s->ends = true;
+    return true;
+}
+static bool select_bound(struct sel *s, struct insn *in, unsigned arg)
+{
+    in->src = sel_reg(s->d.op[0].reg.value);
+    in->osz = (uint8_t)sel_size(s, 0);
+    sel_mem(s, in, 1);
+    in->fn = bound;
     return true;
 }
 enum { T_IRET, T_SYSCALL, T_SYSRET, T_SYSENTER, T_SYSEXIT };
@@ -376,15 +403,16 @@ OP(arpl_r)
     set_zf(v, raise);
     return in + 1;
 }
+/* Memory is written, and has to be writable, only where RPL is raised (seen on Zen 5). */
 OP(arpl_m)
 {
-    uint16_t rpl = R16AT(v, in->src) & 3, *p;
-    if (!protected_only(v, false) || !(p = wr_op(v, in, 2, true)))
+    uint16_t rpl = R16AT(v, in->src) & 3, sel;
+    if (!protected_only(v, false) || !ld_op(v, in, &sel, 2))
         return insn_fault(v, in);
-    bool raise = (*p & 3) < rpl;
-    if (raise)
-        *p = (uint16_t)((*p & ~3) | rpl);
-    wr_end(v);
+    bool raise = (sel & 3) < rpl;
+    sel = (uint16_t)((sel & ~3) | rpl);
+    if (raise && !st_op(v, in, &sel, 2))
+        return insn_fault(v, in);
     set_zf(v, raise);
     return in + 1;
 }
@@ -431,6 +459,7 @@ const struct sel_row op_segment_rows[] = {
     {ZYDIS_MNEMONIC_INT3, select_int, VEC_BP},
     {ZYDIS_MNEMONIC_INTO, select_int, VEC_OF},
     {ZYDIS_MNEMONIC_INT1, select_int, VEC_DB},
+    {ZYDIS_MNEMONIC_BOUND, select_bound, 0},
     {ZYDIS_MNEMONIC_IRET, select_transfer, T_IRET},
     {ZYDIS_MNEMONIC_IRETD, select_transfer, T_IRET},
     {ZYDIS_MNEMONIC_IRETQ, select_transfer, T_IRET},

@@ -63,7 +63,7 @@ OP(pop_m)
     return in + 1;
 }
 
-/* ---- PUSHA, POPA: all or nothing ---- */
+/* ---- PUSHA, POPA ---- */
 
 OP(pusha)
 {
@@ -75,15 +75,16 @@ OP(pusha)
         }
     return in + 1;
 }
+/* A fault leaves the registers changed that were read before it, and SP as it was (seen on Zen 5). */
 OP(popa)
 {
-    uint64_t val[8];
-    for (unsigned i = 0; i < 8; i++)
-        if (!stack_peek(v, i * in->osz, &val[i], in->osz))
+    uint64_t val;
+    for (unsigned i = 0; i < 8; i++) {
+        if (!stack_peek(v, i * in->osz, &val, in->osz))
             return insn_fault(v, in);
-    for (unsigned i = 0; i < 8; i++)
         if (RDI - i != RSP)
-            reg_write(v, (unsigned)offsetof(struct interp, c.st.gpr) + 8 * (RDI - i), val[i], in->osz);
+            reg_write(v, (unsigned)offsetof(struct interp, c.st.gpr) + 8 * (RDI - i), val, in->osz);
+    }
     stack_move(v, 8 * in->osz);
     return in + 1;
 }

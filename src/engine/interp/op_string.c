@@ -170,9 +170,9 @@ static bool stops(const struct interp *v, const struct insn *in)
 static uint64_t cmps_some(struct interp *v, const struct insn *in, uint64_t most, bool *stop)
 {
     uint64_t from, to, a = 0, b = 0;
-    /* ES:DI first, as silicon has it when both fault. */
-    if (!string_dest(v, in, ACC_READ, &to) || !ld_lin(v, to, &b, in->osz) || !string_source(v, in, &from) ||
-        !ld_lin(v, from, &a, in->osz))
+    /* The order shows when both fault: this is Zen 5's. */
+    if (!string_source(v, in, &from) || !ld_lin(v, from, &a, in->osz) || !string_dest(v, in, ACC_READ, &to) ||
+        !ld_lin(v, to, &b, in->osz))
         return 0;
     compare(v, in, a, b);
     *stop = stops(v, in);

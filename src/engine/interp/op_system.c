@@ -4,6 +4,7 @@
  *
  * The checks of privilege are here, everything behind them is cpu/'s.
  */
+#include "engine/interp/fp.h"
 #include "engine/interp/insn.h"
 #include "engine/interp/select.h"
 
@@ -240,7 +241,7 @@ OP(xgetbv)
     uint32_t index = (uint32_t)ST(v)->gpr[RCX];
     if (index > 1)
         return insn_gp0(v, in);
-    uint64_t a = index ? ST(v)->xcr0 & ST(v)->fpu.xinuse : ST(v)->xcr0;
+    uint64_t a = index ? ST(v)->xcr0 & fp_xinuse(v) : ST(v)->xcr0;
     ST(v)->gpr[RAX] = (uint32_t)a;
     ST(v)->gpr[RDX] = a >> 32;
     return in + 1;

@@ -96,6 +96,8 @@ void interp_mode_changed(struct cpu *c)
             data_breakpoints |= bits(s->dr7, 16 + 4 * n, 2) != 0;
         }
     v->tlb = v->tlbs[check_align || data_breakpoints ? BANK_CHECKED : v->rights];
+    if (v->translates && v->tlb == v->tlbs[BANK_CHECKED])
+        v->mode |= MODE_CHECKED;
     v->single = (s->rflags & (FL_TF | FL_RF)) || exec_breakpoints || data_breakpoints || v->stepping ||
                 v->nbreakpoints;
     v->key = v->generation << 16 | v->rights << 12 | v->mode;

@@ -40,6 +40,11 @@ void soft_close(struct engine *en)
     free(en);
 }
 
+const struct engine_config *soft_config(const struct engine *en)
+{
+    return &en->cfg;
+}
+
 /* ---- memory changed under our feet ---- */
 
 static void on_written(void *opaque, gpa_t gpa, uint64_t len)

@@ -14,6 +14,7 @@ struct engine_vcpu {
 
 struct engine *soft_open(const struct engine_config *cfg, struct err *e);
 void soft_close(struct engine *en);
+const struct engine_config *soft_config(const struct engine *en);
 /* size: of the engine's own vCPU struct, which begins with struct engine_vcpu and is cleared. */
 struct engine_vcpu *soft_vcpu_create(struct engine *en, unsigned id, size_t size, const struct cpu_ops *ops,
                                      struct err *e);

@@ -45,6 +45,15 @@ bool stack_peek(struct interp *v, int64_t skip, uint64_t *val, unsigned size)
     return true;
 }
 
+bool stack_can_push(struct interp *v, unsigned size)
+{
+    uint64_t lin;
+    bool ok =
+        stack_address(v, -(int64_t)size, size, ACC_WRITE, &lin) && wr_begin_slow(v, lin, size, true, true);
+    v->wr.kind = WR_NONE;
+    return ok;
+}
+
 bool stack_push(struct interp *v, uint64_t val, unsigned size)
 {
     uint64_t lin;

@@ -276,6 +276,70 @@ bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa)
     return true;
 }
 
+/* ---- ranges for the translator ---- */
+
+/* May the 4 KiB page at `lin`, of which `t` is the translation, be accessed directly? *addend when it may. */
+static bool page_direct(struct interp *v, const struct cpu_translation *t, uint64_t lin, bool write,
+                        uintptr_t *addend)
+{
+    const struct mem_slot *s = mem_find(v->c.mem, t->page);
+    unsigned acc = bank_access(v) | (write ? ACC_WRITE : ACC_READ);
+    if (!s || !cpu_access_allowed(&v->c, t, acc) ||
+        (write && (!t->dirty || !mem_grant_write(v->c.mem, t->page))))
+        return false;
+    *addend = (uintptr_t)(s->hva + (t->page - s->gpa)) - (lin & PAGE_MASK);
+    return true;
+}
+
+/* Pages of one large mapping lie together in host memory as far as their slot reaches. */
+static void widen(struct interp *v, const struct cpu_translation *t, bool write, struct tlb_range *r)
+{
+    const struct mem_slot *s = mem_find(v->c.mem, t->page);
+    const uint64_t page = r->lo & PAGE_MASK, first = page & ~(t->size - 1), last = first + (t->size - 1);
+    const uint64_t below = MIN(page - first, t->page - s->gpa),
+                   above = MIN(last - (page + PAGE_SIZE - 1), s->gpa + s->size - (t->page + PAGE_SIZE));
+    if (!write) {
+        r->lo = page - below;
+        r->hi = page + (PAGE_SIZE - 1) + above;
+        return;
+    }
+    /* Each page must be granted: not too many at once, as each becomes dirty by it. */
+    for (uint64_t n = PAGE_SIZE; n <= MIN(below, 15 * PAGE_SIZE) && mem_grant_write(v->c.mem, t->page - n);
+         n += PAGE_SIZE)
+        r->lo = page - n;
+    for (uint64_t n = PAGE_SIZE; n <= MIN(above, 15 * PAGE_SIZE) && mem_grant_write(v->c.mem, t->page + n);
+         n += PAGE_SIZE)
+        r->hi = page + n + (PAGE_SIZE - 1);
+}
+
+bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r)
+{
+    const uint64_t end = lin + span - 1;
+    const unsigned acc = bank_access(v) | (write && certain ? ACC_WRITE : ACC_READ);
+    if (!canonical_range(v, lin, span) || end < lin || v->tlb == v->tlbs[BANK_CHECKED])
+        return false;
+    struct tlb_info *info = translate(v, lin, acc);
+    if (!info)
+        return false;
+    struct cpu_translation t = info->t;
+    if (!page_direct(v, &t, lin, write, &r->addend))
+        return false;
+    r->lo = lin & PAGE_MASK;
+    r->hi = r->lo + (PAGE_SIZE - 1);
+    if (t.size > PAGE_SIZE)
+        widen(v, &t, write, r);
+    while (end > r->hi) {
+        uintptr_t addend;
+        uint64_t next = r->hi + 1;
+        info = translate(v, next, acc);
+        if (!info || !page_direct(v, &info->t, next, write, &addend) || addend != r->addend)
+            return false;
+        r->hi += PAGE_SIZE;
+    }
+    r->global = t.global;
+    return true;
+}
+
 /* ---- struct cpu_ops: how cpu/ reaches memory ---- */
 
 static bool ops_read(struct cpu *c, uint64_t lin, void *buf, unsigned len, unsigned acc)

@@ -151,6 +151,8 @@ void tlb_revoke_write(struct interp *v, gpa_t page)
         if (v->info[bank][i].t.page == page)
             v->tlbs[bank][i].wr = TLB_INVALID;
     }
+    if (v->hooks)
+        v->hooks->write_revoked(v);
 }
 
 /* ---- PCIDs ---- */
