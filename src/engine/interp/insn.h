@@ -103,6 +103,15 @@ struct tlb_info {
     bool logged; /* the slot stands in v->filled */
 };
 
+/* Translations of a PCID that is not the current one (tlb_space.c). */
+struct tlb_space {
+    unsigned pcid;         /* or ~0: none */
+    uint64_t since;        /* when they were put aside: v->spaces_left then */
+    struct tlb_kept *kept; /* n of them; room for every slot, or NULL */
+    unsigned n;
+};
+#define TLB_SPACES 8
+
 #define JC_SIZE 4096u
 struct jump_cache {
     uint64_t rip;
@@ -156,6 +165,9 @@ struct interp {
     uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
     unsigned nfilled;
     uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+    unsigned pcid;               /* whose translations these are, with the global ones */
+    struct tlb_space spaces[TLB_SPACES];
+    uint64_t spaces_left;
     struct jump_cache jc[JC_SIZE];
     struct block_cache *blocks;
     struct x86_decoder decoder;
@@ -385,9 +397,15 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 /* ---- TLB and blocks ---- */
 
 void tlb_init(struct interp *v);
+void tlb_free(struct interp *v);
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
+void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin);
+/* CR3 was loaded: drop what is not global of its PCID, unless `keep`. */
+void tlb_cr3_loaded(struct interp *v, bool keep);
+/* A walk for lin faulted: what is held for it goes (SDM 3A 4.10.4.1). */
+void tlb_faulted(struct interp *v, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
 /*

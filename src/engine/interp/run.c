@@ -106,12 +106,15 @@ void interp_mode_changed(struct cpu *c)
 
 /* ---- one instruction ---- */
 
-/* Instruction breakpoints (SDM 3B 17.3.1.1): a fault before the instruction. */
+/*
+ * Instruction breakpoints (SDM 3B 17.3.1.1): a fault before the instruction. Behind a load of SS there is
+ * none, as if RF were set (SDM 3A 6.8.3).
+ */
 static bool exec_breakpoint(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
     uint64_t lin = is64(v) ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip), hit = 0;
-    if (s->rflags & FL_RF)
+    if ((s->rflags & FL_RF) || (s->ev.shadow & X86_SHADOW_MOVSS))
         return false;
     for (unsigned n = 0; n < 4; n++)
         if (bits(s->dr7, 2 * n, 2) && bits(s->dr7, 16 + 4 * n, 2) == 0 && s->dr[n] == lin)
@@ -130,6 +133,46 @@ void step_trap(struct interp *v)
     cpu_recheck(&v->c);
 }
 
+/*
+ * Execute the instruction at st.rip. False: v->faulted. *next: the address behind it, or its own where it is
+ * a repeated one that is not through.
+ */
+static bool execute_one(struct interp *v, uint64_t *next_at)
+{
+    struct x86_state *s = &v->c.st;
+    uint64_t rip = s->rip;
+    struct block *b = block_find(v, rip);
+    if (!b) {
+        v->faulted = true;
+        return false;
+    }
+    v->blk = b;
+    v->block_rip = rip;
+    v->key = ~0ull; /* no handler goes on through the jump cache */
+    const struct insn *in = b->insns;
+    *next_at = next_rip(v, in);
+    const struct insn *next = in->fn(v, in);
+    if (next) /* fell through to the block's end */
+        insn_leave(v, in, *next_at);
+    if ((in->flags & (IN_REP | IN_REPNE)) && s->rip == rip)
+        *next_at = rip;
+    return !v->faulted;
+}
+
+/*
+ * The single-step trap behind an instruction (SDM 3B 17.3.1.4), by TF as it was before it. A load of SS has
+ * none (SDM 3A 6.8.3). With DEBUGCTL.BTF only what changed the course has one (SDM 3B 17.4.3).
+ */
+static bool single_steps(const struct interp *v, bool tf, uint64_t next)
+{
+    const struct x86_state *s = &v->c.st;
+    if (v->tf_at_end)
+        tf = s->rflags & FL_TF;
+    if (!tf || v->no_trap || (s->ev.shadow & X86_SHADOW_MOVSS))
+        return false;
+    return !(s->msr.debugctl & DEBUGCTL_BTF) || s->rip != next;
+}
+
 void run_one(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
@@ -137,29 +180,23 @@ void run_one(struct interp *v)
         v->faulted = true;
         return;
     }
+    struct x86_events before = s->ev;
     bool tf = s->rflags & FL_TF;
+    uint64_t next = 0;
     s->rflags &= ~FL_RF; /* cleared by every instruction that completes; a fault sets it in what it pushes */
     s->ev.shadow = 0;    /* lasts for this one instruction, which may set it again */
     v->tf_at_end = v->no_trap = false;
     v->in_step = true;
-    struct block *b = block_find(v, s->rip);
-    if (!b) {
-        v->faulted = true;
-    } else {
-        v->blk = b;
-        v->block_rip = s->rip;
-        v->key = ~0ull; /* no handler goes on through the jump cache */
-        const struct insn *in = b->insns, *next = in->fn(v, in);
-        if (next) /* fell through to the block's end */
-            insn_leave(v, in, next_rip(v, in));
-    }
+    bool done = execute_one(v, &next);
     v->in_step = false;
     interp_mode_changed(&v->c);
-    if (v->faulted)
+    if (!done) {
+        /* It has not happened, so it has met no data breakpoint. */
+        s->ev.debug_pending = before.debug_pending;
+        s->ev.dr6_pending = before.dr6_pending;
         return;
-    if (v->tf_at_end)
-        tf = s->rflags & FL_TF;
-    if (tf && !v->no_trap)
+    }
+    if (single_steps(v, tf, next))
         step_trap(v);
 }
 

@@ -61,6 +61,7 @@ void soft_vcpu_destroy(struct engine_vcpu *ev)
     if (!ev)
         return;
     fp_free(&ev->i);
+    tlb_free(&ev->i);
     block_cache_free(ev->i.blocks);
     lapic_free(ev->i.c.apic);
     free(ev);
