@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "pc_rig.h"
 
-#include "boot/boot.h"
+#include "boot/kernel.h"
 
 enum { MEMORY_MIB = 4, CHUNK = 500, CHUNKS = 60, EMPTY_CHUNKS = 12, SETUP_MAX = 0x8000 };
 
@@ -24,7 +24,7 @@ static void power_on(void)
     interp_engine.vcpu_reset(rig.vcpu);
     mem_slots(pc->mem, &n);
     mem_zero_ram(pc->mem);
-    boot_linux_load(pc->mem, &pc->layout, &pc->boot.linux_boot, &pc->boot.plan, 0, &entry);
+    kernel_load(pc->mem, &pc->layout, &pc->boot.start, &pc->boot.plan, 0, &entry);
     boot_set_state(&entry, &rig.cpu->st);
     cpu_state_loaded(rig.cpu);
 }
@@ -36,7 +36,7 @@ static void load(struct cursor *in)
         size_t setup = (in->at[0x1f1] + 1u) * 512;
         in->at += MIN(setup, left(in));
     }
-    mem_write(rig.pc->mem, rig.pc->boot.plan.kernel, in->at, MIN(left(in), (size_t)MIB(2)));
+    mem_write(rig.pc->mem, rig.pc->boot.plan.linux_plan.kernel, in->at, MIN(left(in), (size_t)MIB(2)));
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

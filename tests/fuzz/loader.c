@@ -6,7 +6,7 @@
  */
 #include "fuzz.h"
 
-#include "boot/boot.h"
+#include "boot/kernel.h"
 #include <stdlib.h>
 
 static const uint64_t memories[] = {MIB(2), MIB(4), MIB(32), MIB(64), GIB(3), GIB(4), GIB(8)};
@@ -38,7 +38,7 @@ static uint8_t *copy_of(const uint8_t *data, size_t n)
     return p;
 }
 
-static void check_plan(const struct machine *m, const struct boot_plan *p)
+static void check_linux(const struct machine *m, const struct boot_plan *p)
 {
     FUZZ_CHECK(p->kernel >= LAYOUT_HIGH_START && p->kernel + p->kernel_run_size <= m->layout.acpi_tables,
                "kernel at 0x%llx", (unsigned long long)p->kernel);
@@ -48,18 +48,23 @@ static void check_plan(const struct machine *m, const struct boot_plan *p)
                    "initramfs at 0x%llx", (unsigned long long)p->initrd);
 }
 
-static void boot(struct machine *m, const struct boot_linux *b)
+static void boot(struct machine *m, const struct kernel_start *b)
 {
     struct err e = {0};
-    struct boot_plan plan;
+    struct kernel_plan plan;
     struct boot_entry entry = {0};
     struct x86_state s = {0};
-    if (!boot_linux_plan(&plan, &m->layout, b, &e)) {
+    if (!kernel_plan(&plan, &m->layout, b, &e)) {
         FUZZ_CHECK(e.kind == ERR_CONFIG && e.text[0], "no reason");
         return;
     }
-    check_plan(m, &plan);
-    boot_linux_load(m->mem, &m->layout, b, &plan, 0, &entry);
+    if (b->kernel->kind == KERNEL_LINUX)
+        check_linux(m, &plan.linux_plan);
+    else
+        for (unsigned i = 0; i < b->modules; i++)
+            FUZZ_CHECK(mem_ptr(m->mem, plan.module_at[i], b->module[i].file->size), "module at 0x%llx",
+                       (unsigned long long)plan.module_at[i]);
+    kernel_load(m->mem, &m->layout, b, &plan, 0, &entry);
     x86_reset(&s, false, 0, true);
     boot_set_state(&entry, &s);
     FUZZ_CHECK(mem_ptr(m->mem, s.rip, 1), "entry at 0x%llx", (unsigned long long)s.rip);
@@ -85,17 +90,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_machine(m, memories[m - machines]);
 
     struct err e = {0};
-    struct bzimage k;
+    struct kernel k;
     size_t n = left(&in);
     uint8_t *bytes = copy_of(in.at, n);
     const struct host_file file = {.data = bytes, .size = n};
     const struct host_file initrd = {.data = initrd_bytes, .size = initrd_size};
-    const struct boot_linux b = {.kernel = &k,
-                                 .kernel_path = "kernel",
-                                 .initrd = initrd_size ? &initrd : NULL,
-                                 .initrd_path = "initrd",
-                                 .cmdline = cmdline};
-    if (bzimage_parse(&k, &file, "kernel", &e))
+    const struct boot_module module = {.file = &initrd, .path = "initrd", .words = cmdline};
+    const struct kernel_start b = {
+        .kernel = &k, .cmdline = cmdline, .module = &module, .modules = initrd_size ? 1 : 0};
+    if (kernel_parse(&k, &file, "kernel", &e))
         boot(m, &b);
     else
         FUZZ_CHECK(e.kind == ERR_CONFIG && e.text[0], "no reason");
