@@ -50,30 +50,30 @@ static void forget_supervisor(struct dbt_vcpu *d)
     empty(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER_AC);
-    d->nonglobal = false;
+    links_uncross(d);
+    d->nonglobal = d->super_low = false;
+}
+/* What user mode reaches: SUPER_AC is the supervisor's way to it. */
+static void forget_user(struct dbt_vcpu *d)
+{
+    empty(d, BANK_USER);
+    empty(d, BANK_SUPER_AC);
+    jump_table_flush(d, BANK_USER);
 }
 static void forget_nonglobal(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
-    jump_table_flush(d, BANK_USER);
-    empty(d, BANK_USER);
-    empty(d, BANK_SUPER_AC);
+    forget_user(d);
     if (d->nonglobal)
         forget_supervisor(d);
-}
-static void forget_all(struct cpu *c)
-{
-    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
-    jump_table_flush(d, BANK_USER);
-    empty(d, BANK_USER);
-    empty(d, BANK_SUPER_AC);
-    forget_supervisor(d);
 }
 
 static void flush_all(struct cpu *c)
 {
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     interp_cpu_ops.flush_all(c);
-    forget_all(c);
+    forget_user(d);
+    forget_supervisor(d);
 }
 static void flush_nonglobal(struct cpu *c)
 {
@@ -82,8 +82,11 @@ static void flush_nonglobal(struct cpu *c)
 }
 static void flush_page(struct cpu *c, uint64_t lin)
 {
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     interp_cpu_ops.flush_page(c, lin);
-    forget_all(c);
+    forget_user(d);
+    if (lin >> 63 || d->super_low)
+        forget_supervisor(d);
 }
 static void cr3_loaded(struct cpu *c, bool keep)
 {

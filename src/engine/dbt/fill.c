@@ -50,7 +50,10 @@ uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot)
     if (l->n >= WINDOW_LOG)
         windows_empty(d, s->bank, s->write);
     l->slot[l->n++] = slot;
-    d->nonglobal |= s->bank == BANK_SUPER && !r.global;
+    if (s->bank == BANK_SUPER) {
+        d->nonglobal |= !r.global;
+        d->super_low |= !(lin >> 63);
+    }
     d->window[slot] = (struct window){.lo = r.lo - (uint64_t)(int64_t)(s->base == BASE_COMPLEX ? 0 : s->lo),
                                       .len = r.hi - r.lo + 2 - s->span,
                                       .delta = r.addend};

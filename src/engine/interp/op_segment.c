@@ -264,6 +264,8 @@ OP(sysret)
     if (!cpu_sysret(&v->c, in->osz))
         return insn_fault(v, in);
     v->tf_at_end = true;
+    if (!v->in_step && (ST(v)->rflags & FL_TF)) /* it has just been set: run_one did not run this one */
+        step_trap(v);
     return insn_continue(v, in);
 }
 OP(sysenter)
