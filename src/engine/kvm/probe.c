@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #define TICK_NS     1000000  /* the alarm that takes the guest out */
-#define MEASURE_NS  2000000  /* of counting */
+#define MEASURE_NS  2000000  /* of counting, once */
+#define TRIES       6        /* a busy host may give the guest nothing for a while */
 #define PATIENCE_NS 50000000 /* until the guest's first exit */
 /* Iterations a second, of two instructions each: less than the interpreter's speed is no help to anybody. */
 #define FAST_ENOUGH 20000000.0
@@ -136,35 +137,42 @@ static bool run(struct trial *t, bool to_exit, uint64_t ns)
     }
 }
 
-/* Iterations a second; 0: the guest did not run. */
+/* Iterations a second in the best of some measurements, the first that is good enough; 0: the guest did not
+ * run. */
 static double speed(struct trial *t)
 {
-    struct kvm_regs r;
+    double best = 0;
     if (!run(t, true, PATIENCE_NS))
         return 0;
-    uint64_t start = now_ns();
-    if (!run(t, false, MEASURE_NS) || ioctl(t->vcpu, KVM_GET_REGS, &r) < 0)
-        return 0;
-    return (double)r.rcx * 1e9 / (double)(now_ns() - start);
+    for (unsigned i = 0; i < TRIES && best < FAST_ENOUGH; i++) {
+        struct kvm_regs before, after;
+        bool ok = ioctl(t->vcpu, KVM_GET_REGS, &before) == 0;
+        uint64_t start = now_ns();
+        if (!ok || !run(t, false, MEASURE_NS) || ioctl(t->vcpu, KVM_GET_REGS, &after) < 0)
+            return best;
+        best = MAX(best, (double)(after.rcx - before.rcx) * 1e9 / (double)(now_ns() - start));
+    }
+    return best;
 }
 
 static bool judge(struct trial *t, struct err *e)
 {
-    bool hardware = kvm_processor_virtualizes();
-    double million = speed(t) / 1e6;
-    if (million * 1e6 >= FAST_ENOUGH && hardware)
-        return true;
-    if (!hardware)
-        return err_host(
-            e,
-            "%s is a KVM in software: the processor offers neither VMX nor SVM to this system, and a 64-bit "
-            "loop runs at %.1f million rounds a second; use a host with (nested) virtualization",
-            KVM_DEVICE, million);
-    return err_host(
-        e,
-        "%s is too slow: a 64-bit loop runs at %.1f million rounds a second, and %.0f are wanted; is this a "
-        "guest in an emulator?",
-        KVM_DEVICE, million, FAST_ENOUGH / 1e6);
+    double rounds = speed(t);
+    return rounds >= FAST_ENOUGH || err_host(e,
+                                             "%s is too slow: a 64-bit loop runs at %.1f million rounds a "
+                                             "second, and %.0f are wanted; is this "
+                                             "a guest in an emulator?",
+                                             KVM_DEVICE, rounds / 1e6, FAST_ENOUGH / 1e6);
+}
+
+/* Nothing need be measured: what is not the processor's own is never chosen. */
+static bool in_hardware(struct err *e)
+{
+    return kvm_processor_virtualizes() || err_host(e,
+                                                   "%s is a KVM in software: the processor offers neither "
+                                                   "VMX nor SVM to this system; use a host with "
+                                                   "virtualization, or one whose hypervisor passes it on",
+                                                   KVM_DEVICE);
 }
 
 struct engine_probe kvm_probe(void)
@@ -173,7 +181,7 @@ struct engine_probe kvm_probe(void)
     struct engine_probe p = {.usable = false};
     struct err e = {0};
     t.device = kvm_open_device(&e);
-    p.usable = t.device >= 0 && make(&t, &e) && start_alarm(&t, &e) && judge(&t, &e);
+    p.usable = t.device >= 0 && in_hardware(&e) && make(&t, &e) && start_alarm(&t, &e) && judge(&t, &e);
     if (!p.usable)
         snprintf(p.why, sizeof(p.why), "%.255s", e.text);
     unmake(&t);
