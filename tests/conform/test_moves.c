@@ -238,7 +238,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    t.moves = argc > 4 ? (unsigned)atoi(argv[4]) : 50;
+    t.moves = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 50;
     for (unsigned i = 0; i < 2; i++)
         find_engine(&t.side[i], argv[2 + i]);
     t.clock = make_clock(&t);
