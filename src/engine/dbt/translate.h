@@ -190,6 +190,9 @@ void tr_ret(struct tr *t);
 /* On at page offset `target`; t->n is the branch, or the number of instructions for falling through. */
 void tr_edge(struct tr *t, int32_t target);
 
+/* span.c: leave the block unless the bytes it was made from are still there. */
+void span_verify(struct tr *t);
+
 /* cold.c */
 /* The displacement at `site` is to reach the interpreter for the rest of the block; flags are in st.cc. */
 void cold_rest(struct tr *t, uint32_t site);

@@ -103,6 +103,8 @@ struct dbt_vcpu {
     bool counted;         /* translated code keeps ev.i.insns exact */
     uint64_t interpreted; /* instructions, of those in ev.i.insns */
     uint64_t translated, translated_insns, callouts, rests, fills, dispatches;
+    struct span *span; /* see span.c */
+    uint64_t flushes;  /* of all code */
     struct tr *tr;
     struct cpu_ops ops; /* the interpreter's, and the jump table follows each flush */
     struct x86_decoded decoded[BLOCK_INSNS];
@@ -127,6 +129,15 @@ enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info)
 /* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full.
  */
 bool translate_block(struct dbt_vcpu *d, struct block *b);
+
+/* span.c */
+bool span_init(struct dbt_vcpu *d);
+void span_free(struct dbt_vcpu *d);
+void span_flush(struct dbt_vcpu *d);
+/* For the instruction at rip, decoded as `b`, that spans two pages: its block for translation, or NULL. */
+struct block *span_find(struct dbt_vcpu *d, uint64_t rip, const struct block *b);
+/* All bytes of b's instruction, copied. */
+void span_bytes(const struct dbt_vcpu *d, const struct block *b, uint8_t bytes[X86_MAX_INSN]);
 
 /* code_cache.c */
 bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e);

@@ -57,6 +57,7 @@ struct block {
     uint32_t entry_m, entry_h, stale_code;
     uint32_t links;      /* jumps of other blocks to it */
     uint32_t heat;       /* how often it was interpreted */
+    gpa_t second;        /* the first byte on a second page, of an instruction that spans two; else 0 */
     uint64_t vpage;      /* at which supervisor code was translated */
     uint8_t rebound;     /* how often it was translated for another page */
     uint16_t crossings;  /* checks that failed because they span two pages */
@@ -432,6 +433,11 @@ void block_cache_free(struct block_cache *bc);
 struct block *block_find(struct interp *v, uint64_t rip);
 void block_invalidate(struct interp *v, gpa_t gpa, uint64_t len);
 void block_flush_all(struct interp *v);
+/*
+ * A block of its own for one instruction at gpa, which goes on at `second` on another page: a copy of what
+ * block_find gave. It is found by nobody and watched by nobody; it goes with the others.
+ */
+struct block *block_solitary(struct interp *v, gpa_t gpa, gpa_t second, const struct block *from);
 /* Is it a valid instruction, with a handler of its own? */
 bool block_insn_defined(const struct insn *in);
 void block_counts(const struct block_cache *bc, uint64_t *blocks, uint64_t *bytes, double *evict_max_s);
