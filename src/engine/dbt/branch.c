@@ -51,6 +51,8 @@ static void count(struct tr *t)
 static void chained(struct tr *t, int32_t target, bool crosses)
 {
     struct emit *e = &t->e;
+    if (!(t->flags & IN_CC))
+        flags_to_host(t, false);
     bool host = !(t->flags & IN_CC);
     uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
     uint32_t n = link_new(t->d, site, stub, host, crosses);
@@ -64,11 +66,14 @@ static void chained(struct tr *t, int32_t target, bool crosses)
 static void poll(struct tr *t, int32_t target)
 {
     struct emit *e = &t->e;
-    if (t->flags & IN_CC) {
-        t->flags = IN_CC;
+    if (t->flags & (IN_CC | IN_RECIPE)) {
+        t->flags &= ~(unsigned)IN_HOST;
         emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
         uint32_t none = emit_jcc(e, HC_E, 0);
+        const unsigned flags = t->flags;
+        flags_to_cc(t);
         tr_exit(t, target, LEAVE_RIP);
+        t->flags = flags;
         emit_patch(e, none, e->at);
         return;
     }
@@ -107,7 +112,8 @@ static void look_up(struct tr *t)
 {
     struct emit *e = &t->e;
     groups_drop(t);
-    flags_clobber(t);
+    flags_to_cc(t);
+    t->flags = IN_CC;
     emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
     cold_rest(t, emit_jcc(e, HC_NE, 0));
     emit_mov_rr(e, OP32, SCRATCH_B, SCRATCH_A);

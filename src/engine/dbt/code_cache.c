@@ -70,9 +70,9 @@ void code_cache_flush(struct dbt_vcpu *d)
     span_flush(d);
     for (unsigned b = 0; b < JT_BANKS; b++) {
         jump_table_flush(d, b);
-        windows_empty(d, b, false);
-        windows_empty(d, b, true);
     }
+    for (unsigned log = 0; log < ARRAY_LEN(d->log); log++)
+        windows_empty(d, log);
     d->nwindows = 0;
 }
 

@@ -14,11 +14,11 @@ static uint64_t base_value(const struct dbt_vcpu *d, unsigned base)
     }
 }
 
-void windows_empty(struct dbt_vcpu *d, unsigned bank, bool write)
+void windows_empty(struct dbt_vcpu *d, unsigned log)
 {
-    struct window_log *l = &d->log[2 * bank + write];
+    struct window_log *l = &d->log[log];
     for (unsigned i = 0; i < l->n; i++)
-        d->window[l->slot[i]].len = 0;
+        d->window[l->slot[i]] = (struct window){.patience = 1};
     l->n = 0;
 }
 
@@ -46,16 +46,14 @@ uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot)
         }
         return give_up(d, s->b, s->insn);
     }
-    struct window_log *l = &d->log[2 * s->bank + s->write];
+    const unsigned log = r.special ? LOG_SPECIAL : 2u * s->bank + s->write;
+    struct window_log *l = &d->log[log];
     if (l->n >= WINDOW_LOG)
-        windows_empty(d, s->bank, s->write);
+        windows_empty(d, log);
     l->slot[l->n++] = slot;
-    if (s->bank == BANK_SUPER) {
-        d->nonglobal |= !r.global;
-        d->super_low |= !(lin >> 63);
-    }
     d->window[slot] = (struct window){.lo = r.lo - (uint64_t)(int64_t)(s->base == BASE_COMPLEX ? 0 : s->lo),
                                       .len = r.hi - r.lo + 2 - s->span,
-                                      .delta = r.addend};
+                                      .delta = r.addend,
+                                      .patience = WINDOW_PATIENCE};
     return 0;
 }

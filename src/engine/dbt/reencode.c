@@ -42,6 +42,11 @@ unsigned guest_gpr(ZydisRegister r)
     struct gpr g;
     return r >= ZYDIS_REGISTER_AX && gpr_of(r, &g) ? g.number : X86_NGPR;
 }
+bool is_high_byte(ZydisRegister r)
+{
+    struct gpr g;
+    return gpr_of(r, &g) && g.high;
+}
 unsigned any_gpr(ZydisRegister r)
 {
     struct gpr g;
@@ -297,7 +302,7 @@ void tr_copy(struct tr *t)
         if (c.moved[i].store)
             emit_store(&t->e, OP64, GS_GPR(c.moved[i].guest), c.moved[i].host);
     if (p->flags == FLAGS_SET || p->flags == FLAGS_CHANGE)
-        t->flags = IN_HOST;
+        flags_made(t);
 }
 
 void tr_lea(struct tr *t)

@@ -122,7 +122,6 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         struct block *s = span_find(d, rip, b);
         b = s ? s : b;
     }
-    const bool super = v->rights != BANK_USER;
     if (translatable(v, b) && bound(d, b, rip & PAGE_MASK)) {
         if (!b->entry_m && (b->second || b->heat++ >= heat) && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
@@ -131,10 +130,7 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         if (b->entry_m) {
             if (link && !b->second && d->flushes == flushes)
                 link_connect(d, link, b);
-            if (super) {
-                d->nonglobal |= !v->fetch_global;
-                d->super_low |= !(rip >> 63);
-            }
+            d->special_code |= v->fetch_special;
             jump_table_mode(d);
             jump_table_add(d, rip, b);
             d->vpage = rip & PAGE_MASK;

@@ -49,12 +49,13 @@ struct block *span_find(struct dbt_vcpu *d, uint64_t rip, const struct block *b)
     struct interp *v = &d->ev.i;
     const unsigned first = (unsigned)(PAGE_SIZE - (rip & ~PAGE_MASK)), len = b->insns[0].len;
     gpa_t gpa, second;
+    bool special;
     if (len <= first || !block_insn_defined(&b->insns[0]) || !tlb_fetch(v, rip, &gpa))
         return NULL;
-    const bool global = v->fetch_global;
+    special = v->fetch_special;
     if (!tlb_fetch(v, rip + first, &second) || !part(d, gpa, first) || !part(d, second, len - first))
         return NULL;
-    v->fetch_global &= global;
+    v->fetch_special |= special;
     struct span *s = &d->span[(gpa >> PAGE_SHIFT ^ second >> PAGE_SHIFT << 3 ^ gpa) % SPANS];
     uint8_t bytes[X86_MAX_INSN];
     memcpy(bytes, part(d, gpa, first), first);

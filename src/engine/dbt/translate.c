@@ -168,8 +168,10 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
         span_verify(t);
     mark_vectors(t);
     for (t->n = 0; t->n < b->n; t->n++) {
+        flags_before(t);
         instruction(t);
         groups_after(t);
+        flags_behind(t);
     }
     if (!ends_in_branch(t))
         tr_edge(t, (int32_t)(b->gpa & ~PAGE_MASK) + b->insns[b->n].off);

@@ -40,7 +40,9 @@ enum leave {
 
 struct window {
     uint64_t lo, len, delta;
+    uint64_t patience; /* so many misses are answered by the TLB alone before the window follows */
 };
+#define WINDOW_PATIENCE 8u
 /* What a window's check is for. */
 struct window_site {
     struct block *b;
@@ -83,7 +85,8 @@ struct dbt_vcpu {
     uint64_t jt_code[JT_BANKS][JT_SIZE];
     uint64_t keep[2];                    /* scratch registers over a fill */
     uint64_t fill_lin;                   /* address of an access that has no base */
-    struct window_log log[2 * JT_BANKS]; /* 2 * bank + write */
+    /* 2 * bank + write; the last: those whose pages are special (tlb_special) */
+    struct window_log log[2 * JT_BANKS + 1];
 
     /* ---- used by C only ---- */
     struct code_mem code;
@@ -94,8 +97,7 @@ struct dbt_vcpu {
     uint32_t nlinks, max_links;
     uint32_t *crossing; /* connected links that cross */
     uint32_t ncrossing;
-    bool nonglobal;   /* supervisor code or a window of BANK_SUPER lies on a page that is not global */
-    bool super_low;   /* or in the lower half of the address space */
+    bool special_code; /* supervisor code on a special page has run: in the jump table, among the links */
     bool avx;         /* the host saves 32-byte vector registers */
     uint32_t jt_mode; /* under which the jump tables were filled */
     struct window_site *site;
@@ -123,7 +125,8 @@ uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index);
 uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index);
 /* fill.c: 0: window `slot` has been filled; 1: leave. */
 uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot);
-void windows_empty(struct dbt_vcpu *d, unsigned bank, bool write);
+#define LOG_SPECIAL (2 * JT_BANKS)
+void windows_empty(struct dbt_vcpu *d, unsigned log);
 enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info);
 
 /* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full.

@@ -20,6 +20,7 @@ static struct hmem window_at(uint32_t slot, size_t field)
 }
 #define LO(slot)    window_at(slot, offsetof(struct window, lo))
 #define LEN(slot)   window_at(slot, offsetof(struct window, len))
+#define PATIENCE(slot) window_at(slot, offsetof(struct window, patience))
 #define DELTA(slot) window_at(slot, offsetof(struct window, delta))
 
 /* ---- the base's value ---- */
@@ -96,7 +97,7 @@ static uint32_t new_window(struct tr *t, unsigned base, int32_t lo, uint32_t spa
         return 0;
     }
     uint32_t slot = d->nwindows++;
-    d->window[slot].len = 0;
+    d->window[slot] = (struct window){.patience = 1}; /* follows at the first miss */
     d->site[slot] = (struct window_site){.b = t->b,
                                          .insn = (uint8_t)t->n,
                                          .base = (uint8_t)base,
@@ -113,7 +114,7 @@ void window_check(struct tr *t, struct group *g, bool certain)
     struct emit *e = &t->e;
     flags_clobber(t);
     struct cold *c = cold_window(t);
-    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = IN_CC, .reg = g->reg};
+    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = (uint8_t)t->flags, .recipe = t->recipe, .reg = g->reg};
     c->window = new_window(t, g->base, g->lo, (uint32_t)(g->hi - g->lo), g->write, certain);
     c->retry = e->at;
     if (base_in_register(g->base))
@@ -136,7 +137,7 @@ struct hmem window_check_complex(struct tr *t, const struct access *a)
     struct emit *e = &t->e;
     flags_clobber(t);
     struct cold *c = cold_window(t);
-    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = IN_CC, .reg = SCRATCH_C};
+    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = (uint8_t)t->flags, .recipe = t->recipe, .reg = SCRATCH_C};
     c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write);
     c->retry = e->at;
     emit_lea(e, d->i.address_width == 32 ? OP32 : OP64, SCRATCH_B, effective(t, m, SCRATCH_C));
@@ -168,10 +169,12 @@ static struct hmem log_field(const struct tr *t, bool write, size_t field)
 }
 
 /*
- * The TLB, and the window made anew from its entry: one page. Registers: `lin`, the first byte's address;
+ * The TLB, and now and then the window made anew from its entry: one page. *patient: a jump to be patched, for when
+ * the window stays. Registers: `lin`, the first byte's address;
  * `index` and `page` for ourselves; index ends as the delta.
  */
-static uint32_t probe(struct tr *t, const struct cold *c, enum hreg lin, enum hreg index, enum hreg page)
+static uint32_t probe(struct tr *t, const struct cold *c, enum hreg lin, enum hreg index, enum hreg page,
+                      uint32_t *patient)
 {
     const struct window_site *s = &t->d->site[c->window];
     struct emit *e = &t->e;
@@ -186,6 +189,10 @@ static uint32_t probe(struct tr *t, const struct cold *c, enum hreg lin, enum hr
         tlb_field(t, index, s->write ? offsetof(struct tlb_entry, wr) : offsetof(struct tlb_entry, rd)));
     uint32_t miss = emit_jcc(e, HC_NE, 0);
     emit_load(e, OP64, index, tlb_field(t, index, offsetof(struct tlb_entry, addend)));
+    emit_alu_imm_mem(e, OP32, 5, PATIENCE(c->window), 1);
+    *patient = emit_jcc(e, HC_NE, 0);
+    emit_op_rm(e, OP32, 0xc7, 0, PATIENCE(c->window));
+    emit_u32(e, WINDOW_PATIENCE);
     emit_store(e, OP64, DELTA(c->window), index);
     emit_lea(e, OP64, page, mem_at(page, -s->lo));
     emit_store(e, OP64, LO(c->window), page);
@@ -208,10 +215,11 @@ void window_cold(struct tr *t, const struct cold *c)
     const bool complex = s->base == BASE_COMPLEX;
     struct emit *e = &t->e;
     emit_alu_imm_mem(e, OP32, 7, log_field(t, s->write, offsetof(struct window_log, n)), WINDOW_LOG);
-    uint32_t full = emit_jcc(e, HC_AE, 0), miss;
+    uint32_t full = emit_jcc(e, HC_AE, 0), miss, patient;
     if (complex) {
         emit_store(e, OP64, GS(keep[0]), SCRATCH_A);
-        miss = probe(t, c, SCRATCH_B, SCRATCH_C, SCRATCH_A);
+        miss = probe(t, c, SCRATCH_B, SCRATCH_C, SCRATCH_A, &patient);
+        emit_patch(e, patient, e->at);
         emit_load(e, OP64, SCRATCH_A, GS(keep[0]));
         emit_jmp(e, c->resume);
         emit_patch(e, miss, e->at);
@@ -220,11 +228,13 @@ void window_cold(struct tr *t, const struct cold *c)
         emit_store(e, OP64, GS(fill_lin), SCRATCH_B);
     } else {
         base_plus(t, SCRATCH_B, s->base, s->lo);
-        miss = probe(t, c, SCRATCH_B, c->reg, SCRATCH_B);
+        miss = probe(t, c, SCRATCH_B, c->reg, SCRATCH_B, &patient);
+        emit_patch(e, patient, e->at);
         emit_jmp(e, c->resume);
         emit_patch(e, miss, e->at);
         emit_patch(e, full, e->at);
     }
+    flags_to_cc(t);
     emit_mov_imm32(e, SCRATCH_B, c->window);
     emit_call(e, t->d->thunks.fill);
     emit_jmp(e, c->retry);

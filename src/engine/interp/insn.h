@@ -149,7 +149,7 @@ struct interp {
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
     bool alone;        /* no handler goes on to another block */
-    bool fetch_global; /* the page of the last tlb_fetch is global */
+    bool fetch_special;   /* the page of the last tlb_fetch is: see tlb_special */
     bool translates;   /* modes are told apart as translated code needs it */
     bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
@@ -399,6 +399,14 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 
 void tlb_init(struct interp *v);
 void tlb_free(struct interp *v);
+/*
+ * A supervisor translation that is not global, or of the lower half of the address space. With a translator these
+ * get no direct entry, so that what it makes from direct entries outlives a change of the address space.
+ */
+static inline bool tlb_special(unsigned bank, uint64_t lin, const struct cpu_translation *t)
+{
+    return bank == BANK_SUPER && (!t->global || !(lin >> 63));
+}
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
@@ -417,7 +425,7 @@ void tlb_revoke_write(struct interp *v, gpa_t page);
 struct tlb_range {
     uint64_t lo, hi;
     uintptr_t addend;
-    bool global; /* the pages are */
+    bool special; /* as tlb_special */
 };
 bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
