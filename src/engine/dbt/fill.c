@@ -18,7 +18,7 @@ void windows_empty(struct dbt_vcpu *d, unsigned log)
 {
     struct window_log *l = &d->log[log];
     for (unsigned i = 0; i < l->n; i++)
-        d->window[l->slot[i]] = (struct window){.patience = 1};
+        d->window[l->slot[i]] = (struct window){0};
     l->n = 0;
 }
 
@@ -48,12 +48,13 @@ uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot)
     }
     const unsigned log = r.special ? LOG_SPECIAL : 2u * s->bank + s->write;
     struct window_log *l = &d->log[log];
-    if (l->n >= WINDOW_LOG)
+    if (l->n == WINDOW_LOG)
         windows_empty(d, log);
-    l->slot[l->n++] = slot;
+    if (!d->window[slot].logged)
+        l->slot[l->n++] = slot;
     d->window[slot] = (struct window){.lo = r.lo - (uint64_t)(int64_t)(s->base == BASE_COMPLEX ? 0 : s->lo),
                                       .len = r.hi - r.lo + 2 - s->span,
                                       .delta = r.addend,
-                                      .patience = WINDOW_PATIENCE};
+                                      .logged = 1};
     return 0;
 }

@@ -13,8 +13,8 @@
 /* ---- recipes ---- */
 
 /*
- * The flags of CMP, TEST and the logical instructions can be made again from what they compared, or left, as long
- * as it is still there: no need to save them for a check that will hardly ever fail.
+ * The flags of CMP, TEST and the logical instructions can be made again from what they compared, or left, as
+ * long as it is still there: no need to save them for a check that will hardly ever fail.
  */
 static bool recipe_of(const struct tr *t, struct recipe *r)
 {

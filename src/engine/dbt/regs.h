@@ -19,8 +19,8 @@
 static inline uint8_t host_reg(unsigned guest)
 {
     static const uint8_t map[X86_NGPR] = {
-        [RAX] = H_RAX, [RCX] = H_RCX,  [RDX] = H_RDX,  [RBX] = H_RBX,  [RSP] = H_R15,  [RBP] = H_RBP,
-        [RSI] = H_RSI, [RDI] = H_RDI,  [R8] = H_R8,    [R9] = H_R9,    [R10] = H_R12,  [R11] = H_R13,
+        [RAX] = H_RAX,  [RCX] = H_RCX,  [RDX] = H_RDX,  [RBX] = H_RBX,  [RSP] = H_R15, [RBP] = H_RBP,
+        [RSI] = H_RSI,  [RDI] = H_RDI,  [R8] = H_R8,    [R9] = H_R9,    [R10] = H_R12, [R11] = H_R13,
         [R12] = H_NONE, [R13] = H_NONE, [R14] = H_NONE, [R15] = H_NONE,
     };
     return map[guest];

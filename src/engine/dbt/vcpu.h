@@ -40,9 +40,8 @@ enum leave {
 
 struct window {
     uint64_t lo, len, delta;
-    uint64_t patience; /* so many misses are answered by the TLB alone before the window follows */
+    uint64_t logged; /* it stands in a window_log */
 };
-#define WINDOW_PATIENCE 8u
 /* What a window's check is for. */
 struct window_site {
     struct block *b;
@@ -83,8 +82,8 @@ struct dbt_vcpu {
     uint64_t genx[JT_BANKS];            /* differs for each generation in bits 48 to 62 */
     uint64_t jt_tag[JT_BANKS][JT_SIZE]; /* rip ^ genx */
     uint64_t jt_code[JT_BANKS][JT_SIZE];
-    uint64_t keep[2];                    /* scratch registers over a fill */
-    uint64_t fill_lin;                   /* address of an access that has no base */
+    uint64_t keep[2];  /* scratch registers over a fill */
+    uint64_t fill_lin; /* address of an access that has no base */
     /* 2 * bank + write; the last: those whose pages are special (tlb_special) */
     struct window_log log[2 * JT_BANKS + 1];
 
@@ -98,8 +97,8 @@ struct dbt_vcpu {
     uint32_t *crossing; /* connected links that cross */
     uint32_t ncrossing;
     bool special_code; /* supervisor code on a special page has run: in the jump table, among the links */
-    bool avx;         /* the host saves 32-byte vector registers */
-    uint32_t jt_mode; /* under which the jump tables were filled */
+    bool avx;          /* the host saves 32-byte vector registers */
+    uint32_t jt_mode;  /* under which the jump tables were filled */
     struct window_site *site;
     uint32_t nwindows;
     bool counted;         /* translated code keeps ev.i.insns exact */

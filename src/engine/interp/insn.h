@@ -145,16 +145,16 @@ struct interp {
     /* interp_run_limited: where insns + faults is to stop, and handlers that may be called until then. */
     bool limited;
     uint64_t stop_at, calls_left;
-    bool faulted;      /* a handler left with cpu->fault to be delivered */
-    bool single;       /* TF, RF, breakpoints: one instruction at a time */
-    bool in_step;      /* step_one is running: no handler goes on to another instruction */
-    bool alone;        /* no handler goes on to another block */
-    bool fetch_special;   /* the page of the last tlb_fetch is: see tlb_special */
-    bool translates;   /* modes are told apart as translated code needs it */
-    bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
-    bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
-    bool no_trap;      /* INT n: no single-step trap behind it */
-    uint64_t cs_base;  /* for which the generation stands, outside 64-bit mode */
+    bool faulted;       /* a handler left with cpu->fault to be delivered */
+    bool single;        /* TF, RF, breakpoints: one instruction at a time */
+    bool in_step;       /* step_one is running: no handler goes on to another instruction */
+    bool alone;         /* no handler goes on to another block */
+    bool fetch_special; /* the page of the last tlb_fetch is: see tlb_special */
+    bool translates;    /* modes are told apart as translated code needs it */
+    bool tf_at_end;     /* SYSCALL, SYSRET: TF counts as it is after the instruction */
+    bool noncanonical;  /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
+    bool no_trap;       /* INT n: no single-step trap behind it */
+    uint64_t cs_base;   /* for which the generation stands, outside 64-bit mode */
     uint32_t cs_limit;
     bool stepping; /* the engine's user asked for single step */
     bool error;    /* EXIT_ERROR: error_text */
@@ -400,8 +400,9 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 void tlb_init(struct interp *v);
 void tlb_free(struct interp *v);
 /*
- * A supervisor translation that is not global, or of the lower half of the address space. With a translator these
- * get no direct entry, so that what it makes from direct entries outlives a change of the address space.
+ * A supervisor translation that is not global, or of the lower half of the address space. With a translator
+ * these get no direct entry, so that what it makes from direct entries outlives a change of the address
+ * space.
  */
 static inline bool tlb_special(unsigned bank, uint64_t lin, const struct cpu_translation *t)
 {
