@@ -137,7 +137,7 @@ struct hmem window_check_complex(struct tr *t, const struct access *a)
     flags_clobber(t);
     struct cold *c = cold_window(t);
     *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = IN_CC, .reg = SCRATCH_C};
-    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write);
+    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write && !a->align);
     c->retry = e->at;
     emit_lea(e, d->i.address_width == 32 ? OP32 : OP64, SCRATCH_B, effective(t, m, SCRATCH_C));
     if (m->segment == ZYDIS_REGISTER_FS || m->segment == ZYDIS_REGISTER_GS)
