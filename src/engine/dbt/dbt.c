@@ -38,7 +38,8 @@ static struct engine_probe probe(void)
     return p;
 }
 
-/* ---- what a flush of the TLB means for windows and jump table ---- */
+/* ---- what a flush of the TLB means for windows and jump table, which go first: by what the TLB holds ----
+ */
 
 static void empty(struct dbt_vcpu *d, unsigned bank)
 {
@@ -49,22 +50,22 @@ static void forget_supervisor(struct dbt_vcpu *d)
 {
     empty(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER);
-    jump_table_flush(d, BANK_SUPER_AC);
-    d->nonglobal = false;
 }
 static void forget_nonglobal(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     jump_table_flush(d, BANK_USER);
+    jump_table_flush(d, BANK_SUPER_AC);
     empty(d, BANK_USER);
     empty(d, BANK_SUPER_AC);
-    if (d->nonglobal)
+    if (d->ev.i.nonglobal)
         forget_supervisor(d);
 }
 static void forget_all(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     jump_table_flush(d, BANK_USER);
+    jump_table_flush(d, BANK_SUPER_AC);
     empty(d, BANK_USER);
     empty(d, BANK_SUPER_AC);
     forget_supervisor(d);
@@ -72,28 +73,28 @@ static void forget_all(struct cpu *c)
 
 static void flush_all(struct cpu *c)
 {
-    interp_cpu_ops.flush_all(c);
     forget_all(c);
+    interp_cpu_ops.flush_all(c);
 }
 static void flush_nonglobal(struct cpu *c)
 {
-    interp_cpu_ops.flush_nonglobal(c);
     forget_nonglobal(c);
+    interp_cpu_ops.flush_nonglobal(c);
 }
 static void flush_page(struct cpu *c, uint64_t lin)
 {
-    interp_cpu_ops.flush_page(c, lin);
     forget_all(c);
+    interp_cpu_ops.flush_page(c, lin);
 }
 static void cr3_loaded(struct cpu *c, bool keep)
 {
-    interp_cpu_ops.cr3_loaded(c, keep);
     forget_nonglobal(c);
+    interp_cpu_ops.cr3_loaded(c, keep);
 }
 static void flush_pcid(struct cpu *c, unsigned pcid, bool one_page, uint64_t lin)
 {
-    interp_cpu_ops.flush_pcid(c, pcid, one_page, lin);
     forget_nonglobal(c);
+    interp_cpu_ops.flush_pcid(c, pcid, one_page, lin);
 }
 
 static struct cpu_ops ops_of_interp(void)

@@ -91,7 +91,6 @@ struct dbt_vcpu {
     struct dbt_thunks thunks;
     struct link *links;
     uint32_t nlinks, max_links;
-    bool nonglobal;   /* BANK_SUPER has a window or a jump target on a page that is not global */
     bool avx;         /* the host saves 32-byte vector registers */
     uint32_t jt_mode; /* under which the jump tables were filled */
     struct window_site *site;

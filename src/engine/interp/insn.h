@@ -149,6 +149,7 @@ struct interp {
     uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
     unsigned nfilled;
     uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
+    bool nonglobal;              /* BANK_SUPER may hold pages that are not global */
     struct jump_cache jc[JC_SIZE];
     struct block_cache *blocks;
     struct x86_decoder decoder;
@@ -387,7 +388,6 @@ void tlb_revoke_write(struct interp *v, gpa_t page);
 struct tlb_range {
     uint64_t lo, hi;
     uintptr_t addend;
-    bool global; /* the pages are */
 };
 bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */

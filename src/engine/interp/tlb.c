@@ -71,6 +71,7 @@ static void drop_if(struct interp *v, bool (*drop)(const struct tlb_info *t, uin
 void tlb_flush_all(struct interp *v)
 {
     drop_if(v, drop_any, 0);
+    v->nonglobal = false;
     v->large_lo = ~0ull;
     v->large_hi = 0;
 }
@@ -78,6 +79,7 @@ void tlb_flush_all(struct interp *v)
 void tlb_flush_nonglobal(struct interp *v)
 {
     drop_if(v, drop_nonglobal, 0);
+    v->nonglobal = false;
 }
 
 void tlb_flush_page(struct interp *v, uint64_t lin)
@@ -127,6 +129,7 @@ static struct tlb_info *tlb_fill(struct interp *v, uint64_t lin, unsigned acc,
     struct tlb_entry *e = &v->tlbs[bank][i];
     struct tlb_info *info = &v->info[bank][i];
     uint64_t page = lin & PAGE_MASK;
+    v->nonglobal |= bank == BANK_SUPER && !t->global;
     if (!info->logged)
         v->filled[v->nfilled++] = bank << 16 | i;
     struct mem_slot *s = mem_find(v->c.mem, t->page);
@@ -426,7 +429,6 @@ bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool c
             return false;
         r->hi += PAGE_SIZE;
     }
-    r->global = t.global;
     return true;
 }
 
