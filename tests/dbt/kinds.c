@@ -378,15 +378,17 @@ static void make_flow(struct maker *m)
 
 /* ---- page tables ---- */
 
-static void add_pte(struct maker *m, unsigned page, uint64_t value)
+/* global: the page may be, so that loading CR3 is not enough. */
+static void add_pte(struct maker *m, unsigned page, uint64_t value, bool global)
 {
+    const unsigned from = m->s->n;
     add_mov64(m, RAX, SYS(SYS_PT) + 8 * page);
     uint8_t b[7] = {0x48, 0xc7, 0x00};
     store_le(b + 3, value, 4);
     add_bytes(m, b, sizeof(b));
     uint8_t invlpg[8] = {0x0f, 0x01, 0x3c, 0x25};
     store_le(invlpg + 4, LOW(page), 4);
-    switch (rng_below(&m->r, 4)) {
+    switch (global ? 1 + rng_below(&m->r, 3) : rng_below(&m->r, 4)) {
     case 0:
         ADD(m, 0x0f, 0x20, 0xd8); /* mov rax, cr3 */
         ADD(m, 0x0f, 0x22, 0xd8);
@@ -400,13 +402,19 @@ static void add_pte(struct maker *m, unsigned page, uint64_t value)
         break;
     default: add_bytes(m, invlpg, sizeof(invlpg)); break;
     }
+    add_mov32(m, RAX, 8); /* accessed bits are not read by what follows: see machine.c */
+    m->groups++;
+    for (unsigned i = from; i < m->s->n; i++)
+        m->s->item[i].group = m->groups;
 }
 
 static void make_paging(struct maker *m)
 {
     static const uint8_t frames[] = {20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31};
     struct rng *r = &m->r;
+    const bool global = rng_chance(r, 40);
     begin(m, false);
+    m->s->flush = true;
     repoint(m, border_place, 20);
     const uint32_t k = add_counter(m, 3 + rng_below(r, 4));
     const unsigned top = m->s->n;
@@ -416,14 +424,14 @@ static void make_paging(struct maker *m)
         add_some(m, 1, 5);
         const uint64_t flags = (rng_chance(r, 85) ? PTE_P : 0) | (rng_chance(r, 80) ? PTE_W : 0) |
                                (rng_chance(r, 70) ? PTE_U : 0) | (coin(m) ? PTE_A : 0) |
-                               (rng_chance(r, 30) ? PTE_D | PTE_A : 0) | (rng_chance(r, 20) ? PTE_G : 0);
+                               (rng_chance(r, 30) ? PTE_D | PTE_A : 0) | (global && coin(m) ? PTE_G : 0);
         const unsigned skip = coin(m) ? add_only_at(m, k, 1 + rng_below(r, 4)) : MAX_ITEMS;
         if (rng_chance(r, 30)) /* the second page of code lies elsewhere now, with the same in it at first */
             add_pte(m, CODE_AT + 1,
-                    (uint64_t)(coin(m) ? PG_SPARE : PG_CODE2) * PAGE_SIZE | PTE_P | PTE_W | PTE_U);
+                    (uint64_t)(coin(m) ? PG_SPARE : PG_CODE2) * PAGE_SIZE | PTE_P | PTE_W | PTE_U, global);
         else
             add_pte(m, DATA_AT + rng_below(r, 4),
-                    (uint64_t)frames[rng_below(r, sizeof(frames))] * PAGE_SIZE | flags);
+                    (uint64_t)frames[rng_below(r, sizeof(frames))] * PAGE_SIZE | flags, global);
         if (skip < MAX_ITEMS)
             patch_target(m, skip, m->s->n);
         if (rng_chance(r, 30)) {

@@ -38,7 +38,8 @@
 #define LOG_COUNT 0  /* exceptions taken */
 #define LOG_CLEAR 8  /* not 0: #MF clears the exception and tries again */
 #define LOG_IRQS  16 /* interrupts taken */
-#define LOG_ENTRY 32 /* size of an entry: vector, error | rflags << 32, rip, cr2; the first one is number 1 \
+#define LOG_ENTRY                                                                                           \
+    32               /* size of an entry: vector, error | rflags << 32, rip, cr2; the first one is number 1 \
                       */
 #define LOG_LIMIT 60 /* so many exceptions end a sequence */
 

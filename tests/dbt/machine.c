@@ -327,7 +327,7 @@ void machine_load(struct machine *m, const struct seq *s, const struct code *c)
     for (unsigned i = 0; i < s->npte; i++)
         put_pte(m, s->pte[i].page, s->pte[i].value);
     const uint64_t cr0 = st->cr0, cr3 = st->cr3, cr4 = st->cr4, efer = st->efer;
-    bool flush = restore_memory(m);
+    bool flush = restore_memory(m) || s->flush;
     if (m->apic_used || s->apic)
         reset_apic(m);
     m->apic_used = s->apic;
@@ -424,18 +424,40 @@ static uint64_t log_word(const struct ending *o, unsigned at)
     return load_le(o->ram + PAGE(PG_SYS + SYS_LOG) + at, 8);
 }
 
-static bool memory_differs(const struct seq *s, const struct ending *a, const struct ending *b)
+/* An accessed bit may be set for an access that is not made in the end (SDM 3A 4.8); a dirty bit may not. */
+static bool table_differs(const uint8_t *interp, const uint8_t *dbt)
 {
-    if (!s->irqs_vary)
-        return memcmp(a->ram, b->ram, RAM_SIZE);
-    for (unsigned p = 0; p < RAM_PAGES; p++) {
-        if (p == PG_SYS + SYS_IRQ || !memcmp(a->ram + PAGE(p), b->ram + PAGE(p), PAGE_SIZE))
-            continue;
-        const unsigned behind = LOG_IRQS + 8;
-        if (p != PG_SYS + SYS_LOG || memcmp(a->ram + PAGE(p), b->ram + PAGE(p), LOG_IRQS) ||
-            memcmp(a->ram + PAGE(p) + behind, b->ram + PAGE(p) + behind, PAGE_SIZE - behind))
+    for (unsigned at = 0; at < PAGE_SIZE; at += 8) {
+        const uint64_t x = load_le(interp + at, 8), y = load_le(dbt + at, 8);
+        if (x != y && (x | PTE_A) != y)
             return true;
     }
+    return false;
+}
+
+/* The log page but for the number of interrupts. */
+static bool log_differs(const uint8_t *a, const uint8_t *b)
+{
+    const unsigned behind = LOG_IRQS + 8;
+    return memcmp(a, b, LOG_IRQS) || memcmp(a + behind, b + behind, PAGE_SIZE - behind);
+}
+
+static bool page_differs(const struct seq *s, unsigned page, const uint8_t *interp, const uint8_t *dbt)
+{
+    if (!memcmp(interp, dbt, PAGE_SIZE))
+        return false;
+    if (page == PG_PT)
+        return table_differs(interp, dbt);
+    if (s->irqs_vary && page == PG_SYS + SYS_IRQ)
+        return false;
+    return !s->irqs_vary || page != PG_SYS + SYS_LOG || log_differs(interp, dbt);
+}
+
+static bool memory_differs(const struct seq *s, const struct ending *interp, const struct ending *dbt)
+{
+    for (unsigned p = 0; p < RAM_PAGES; p++)
+        if (page_differs(s, p, interp->ram + PAGE(p), dbt->ram + PAGE(p)))
+            return true;
     return false;
 }
 

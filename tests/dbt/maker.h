@@ -31,6 +31,7 @@ struct maker {
     unsigned npointers;
     unsigned weight[POOLS]; /* of 100, how many instructions come from where */
     unsigned spoil;         /* of 100, how many instructions may overwrite a pointer */
+    uint8_t groups;         /* used so far */
     unsigned nslots;        /* of the scratch page, four bytes each */
 };
 

@@ -27,6 +27,7 @@ struct item {
     uint8_t fix; /* enum fix */
     uint8_t at;  /* offset of the field */
     uint16_t target;
+    uint8_t group; /* not 0: items that are left out together */
     uint32_t add;
 };
 
@@ -45,6 +46,8 @@ struct seq {
     struct pte_change pte[MAX_PTES];
     uint16_t start; /* offset of the first instruction in the code pages */
     bool user, apic, clear_mf;
+    bool flush; /* the TLB is emptied in front of each run: it may end with entries that the tables contradict
+                 */
     bool irqs_vary;    /* how many interrupts are taken, and where, is the engine's affair */
     uint32_t cr0, cr4; /* bits that differ from the usual */
     uint64_t rflags, fs_base, gs_base;

@@ -83,9 +83,9 @@ static bool still_fails(void *opaque, const struct seq *s)
     return run_seq(opaque, s);
 }
 
-static void show(struct test *t, struct seq *s, bool full)
+/* Behind run_seq, which gave d. */
+static void show(struct test *t, struct seq *s, unsigned d, bool full)
 {
-    unsigned d = run_seq(t, s);
     printf("sequence %" PRIu64 " (%s)%s:\n", s->number, kinds[s->kind].name, d ? " differs" : "");
     if (full) {
         seq_print(s, &t->pools.forms.decoder);
@@ -123,7 +123,7 @@ static void run_all(struct test *t)
         }
         if (t->opt.single || (d && t->opt.show)) {
             t->opt.show -= t->opt.show > 0;
-            show(t, &s, t->opt.single);
+            show(t, &s, d, t->opt.single);
         }
     }
 }

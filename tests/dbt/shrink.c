@@ -10,6 +10,9 @@ static bool leave_out(struct seq *s, unsigned from, unsigned count)
     for (unsigned i = from; i < MIN(from + count, s->n); i++) {
         any |= s->item[i].len;
         s->item[i].len = 0;
+        for (unsigned k = 0; s->item[i].group && k < s->n; k++)
+            if (s->item[k].group == s->item[i].group)
+                s->item[k].len = 0;
     }
     return any;
 }
