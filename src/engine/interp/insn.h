@@ -134,9 +134,8 @@ struct interp {
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
     bool alone;        /* no handler goes on to another block */
     bool translates;   /* modes are told apart as translated code needs it */
-    bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
-    bool no_trap;      /* INT n: no single-step trap behind it */
+    bool no_trap;      /* INT n: no single-step trap behind it; SYSCALL, SYSRET: they saw to it */
     uint64_t cs_base;  /* for which the generation stands, outside 64-bit mode */
     uint32_t cs_limit;
     bool stepping; /* the engine's user asked for single step */
@@ -249,6 +248,9 @@ static ALWAYS_INLINE const struct insn *insn_goto(struct interp *v, const struct
     }
     return insn_goto_slow(v, rip);
 }
+
+/* A #DB trap behind the instruction that is under way. */
+void insn_single_step_trap(struct interp *v);
 
 /* ---- addresses ---- */
 

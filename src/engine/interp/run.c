@@ -121,6 +121,13 @@ static bool exec_breakpoint(struct interp *v)
     return true;
 }
 
+void insn_single_step_trap(struct interp *v)
+{
+    v->c.st.ev.debug_pending = true;
+    v->c.st.ev.dr6_pending |= DR6_BS;
+    cpu_recheck(&v->c);
+}
+
 void run_one(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
@@ -131,7 +138,7 @@ void run_one(struct interp *v)
     bool tf = s->rflags & FL_TF;
     s->rflags &= ~FL_RF; /* cleared by every instruction that completes; a fault sets it in what it pushes */
     s->ev.shadow = 0;    /* lasts for this one instruction, which may set it again */
-    v->tf_at_end = v->no_trap = false;
+    v->no_trap = false;
     v->in_step = true;
     struct block *b = block_find(v, s->rip);
     if (!b) {
@@ -148,13 +155,8 @@ void run_one(struct interp *v)
     interp_mode_changed(&v->c);
     if (v->faulted)
         return;
-    if (v->tf_at_end)
-        tf = s->rflags & FL_TF;
-    if (tf && !v->no_trap) {
-        s->ev.debug_pending = true;
-        s->ev.dr6_pending |= DR6_BS;
-        cpu_recheck(&v->c);
-    }
+    if (tf && !v->no_trap)
+        insn_single_step_trap(v);
 }
 
 /* ---- the loop ---- */
