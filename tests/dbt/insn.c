@@ -287,7 +287,8 @@ static bool try_form(struct maker *m, const struct form *form, unsigned level)
         return false;
     if (spoils(m, &d) && !rng_chance(&m->r, m->spoil))
         return false;
-    if (d.i.raw.prefix_count && d.i.mnemonic == ZYDIS_MNEMONIC_ENTER)
+    if (m->no_repeat &&
+        (d.i.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)))
         return false;
     struct item *i = &m->s->item[m->s->n++];
     *i = (struct item){.len = d.i.length};

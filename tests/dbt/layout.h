@@ -22,6 +22,8 @@
 #define SCRATCH_AT 48 /* counters and jump targets, which no pointer leads to */
 #define LOW(n)     (LOW_VA + (n)*0x1000)
 
+#define LARGE_VA 0x30200000 /* two MiB from physical 0 in one page */
+
 /* Linear: the system's pages, supervisor only, global. */
 #define SYS_VA      0xffff800000000000
 #define SYS_TABLES  0 /* GDT at 0, TSS at 0x100 */

@@ -31,6 +31,7 @@ struct maker {
     unsigned npointers;
     unsigned weight[POOLS]; /* of 100, how many instructions come from where */
     unsigned spoil;         /* of 100, how many instructions may overwrite a pointer */
+    bool no_repeat;         /* no REP: an iteration is an instruction in one engine's single steps only */
     uint8_t groups;         /* used so far */
     unsigned nslots;        /* of the scratch page, four bytes each */
 };
@@ -61,6 +62,43 @@ uint32_t add_counter(struct maker *m, uint32_t value);
 void add_loop(struct maker *m, uint32_t counter, unsigned target);
 void add_mov32(struct maker *m, unsigned reg, uint32_t value);
 void add_mov64(struct maker *m, unsigned reg, uint64_t value);
+
+/* ---- begin.c ---- */
+
+/* Registers and flags at random, RSP on the stack, four pointers to good places. */
+void maker_begin(struct maker *m, bool user);
+bool maker_coin(struct maker *m);
+uint64_t data_va(unsigned page);
+uint64_t maker_good_place(struct maker *m);
+/* Near the border of two pages, of whatever kind they are. */
+uint64_t maker_border_place(struct maker *m);
+uint64_t maker_bad_place(struct maker *m);
+/* Give so many of 100 pointers another place. */
+void maker_repoint(struct maker *m, uint64_t (*place)(struct maker *m), unsigned percent);
+/* Jumps forward over a few instructions: indirect, to an alias when `add` says so; conditional. */
+void add_skip(struct maker *m, uint32_t add);
+void add_jcc_skip(struct maker *m);
+void add_mxcsr(struct maker *m, uint32_t value);
+
+/* ---- kinds_code.c ---- */
+
+/* An instruction with a 32-bit immediate in its last bytes, and a store into that; through: added to the
+ * address. */
+unsigned add_victim(struct maker *m);
+void add_store_into(struct maker *m, unsigned victim, uint32_t through);
+/* At the count `when` only: what is in between. Returns the jump to be patched. */
+unsigned add_only_at(struct maker *m, uint32_t counter, unsigned when);
+void make_modify(struct maker *m);
+void make_alias(struct maker *m);
+void make_flow(struct maker *m);
+
+/* ---- kinds_system.c ---- */
+
+void make_paging(struct maker *m);
+void make_irq(struct maker *m);
+void make_modes(struct maker *m);
+void make_bounds(struct maker *m);
+void make_foreign(struct maker *m);
 
 /* ---- kinds.c ---- */
 

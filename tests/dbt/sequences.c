@@ -27,7 +27,7 @@
 #include <time.h>
 
 #define RUNS      4u /* of the translator: it interprets a block twice */
-#define MAX_STEPS 4000u
+#define MAX_STEPS 40000u
 
 struct options {
     uint64_t seed, cases, only;
