@@ -29,7 +29,7 @@ uint64_t maker_bad_place(struct maker *m)
     case 0: return 0x0000800000000000ull + (rng64(&m->r) >> 17); /* non-canonical */
     case 1: return 0x00007fffffffffe0ull + rng_below(&m->r, 64);
     case 2: return ~0ull - rng_below(&m->r, 64); /* wraps around */
-    case 3: return SYS(rng_below(&m->r, 5)) + rng_below(&m->r, 64) * 16 + 2048;
+    case 3: return SYS(SYS_FAULT) + rng_below(&m->r, 64) * 16 + 2048;
     default: return data_va(rng_below(&m->r, DATA_PAGES)) + (rng64(&m->r) & 0xff0);
     }
 }

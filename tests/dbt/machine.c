@@ -14,7 +14,7 @@
 extern const uint8_t handlers_begin[], handlers_end[], handler_syscall[];
 
 #define RAM_SIZE   (RAM_PAGES * PAGE_SIZE)
-#define WATCH_TICK 5 /* seconds without a new run in which one is taken for endless */
+#define WATCH_TICK 2 /* seconds of processor time in which a run is taken for endless */
 
 struct machine {
     const struct engine_ops *ops;
@@ -54,8 +54,8 @@ static void watch(struct machine *m)
     if (!started) {
         const struct itimerval second = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
         const struct sigaction sa = {.sa_handler = tick, .sa_flags = SA_RESTART};
-        sigaction(SIGALRM, &sa, NULL);
-        setitimer(ITIMER_REAL, &second, NULL);
+        sigaction(SIGVTALRM, &sa, NULL);
+        setitimer(ITIMER_VIRTUAL, &second, NULL);
         started = true;
     }
     ticks = barked = 0;
