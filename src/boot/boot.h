@@ -1,9 +1,12 @@
 /*
- * boot/boot.h: starts a Linux kernel by the 64-bit boot protocol (Linux Documentation/arch/x86/boot.rst,
- * "64-bit boot protocol").
+ * boot/boot.h: puts a kernel into memory and gives the processor's state at its entry. What there is to know
+ * of a kind of kernel lies in its own header; boot/kernel.h is the way in for whoever takes any kind.
+ *
+ * Here: Linux (Linux Documentation/arch/x86/boot.rst, "64-bit boot protocol" where the kernel has that entry,
+ * else "32-bit boot protocol").
  *
  * Order: layout_init; bzimage_parse; boot_linux_plan, which needs no memory and finds every error of the
- * configuration; then, for each start of the machine (a reset is one), with zeroed or used memory of that
+ * configuration; then, for each start of the machine (a reset is one), with zeroed memory of that
  * layout: boot_linux_load, acpi_install (boot/acpi/acpi.h), and boot_set_state on the first vCPU.
  *
  * No function here keeps a pointer after it returns. Any thread, while no vCPU runs.
@@ -41,9 +44,9 @@ struct boot_plan {
  */
 bool boot_linux_plan(struct boot_plan *p, const struct layout *l, const struct boot_linux *b, struct err *e);
 
-/* The first vCPU's state at the kernel's entry: 64-bit mode, flat segments, identity-mapped below 4 GiB. */
+/* The first vCPU's state at the kernel's entry; what is not here is as after power-on. */
 struct boot_entry {
-    uint64_t rip, rsp, rsi;
+    uint64_t rip, rsp, rax, rbx, rsi;
     uint64_t cr0, cr3, cr4, efer;
     uint64_t gdt_base;
     uint16_t gdt_limit;
@@ -59,8 +62,13 @@ void boot_linux_load(struct mem *m, const struct layout *l, const struct boot_li
 /* Put the entry state over a vCPU's power-on state (x86_reset). */
 void boot_set_state(const struct boot_entry *entry, struct x86_state *s);
 
-/* Page tables at LAYOUT_PAGE_TABLES and GDT at LAYOUT_GDT for a 64-bit entry; fills all of `entry` but rip
- * and rsi. */
+/*
+ * The two modes that a kernel is entered in: GDT at LAYOUT_GDT with flat segments, 0x10 for CS and 0x18 for
+ * all others, interrupts off. Fill all of `entry` but rip and the general registers other than rsp.
+ */
+/* 64-bit mode, page tables at LAYOUT_PAGE_TABLES that map the first 4 GiB to themselves. */
 void boot_long_mode(struct mem *m, struct boot_entry *entry);
+/* 32-bit protected mode, paging off. */
+void boot_protected_mode(struct mem *m, struct boot_entry *entry);
 
 #endif

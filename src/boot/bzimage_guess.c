@@ -1,6 +1,6 @@
 /*
  * bzimage_guess.c: says what a file that was given as a kernel looks like, so that the message can name the
- * mend.
+ * mend. What is accepted instead is said by whoever makes the message.
  */
 #include "boot/bzimage.h"
 
@@ -16,8 +16,7 @@ struct signature {
     }
 
 static const struct signature signatures[] = {
-    SIG(0, "\177ELF",
-        "it is an ELF file (vmlinux?): give the bzImage that is built from it (arch/x86/boot/bzImage)"),
+    SIG(0, "\177ELF", "it is an ELF file with neither a multiboot header nor a PVH entry"),
     SIG(0, "\x1f\x8b", "it is gzip data: give the bzImage as built; an initrd goes to --initrd"),
     SIG(0,
         "\xfd"
@@ -29,8 +28,8 @@ static const struct signature signatures[] = {
     SIG(0, "07070", "it is a cpio archive, an initrd: give it with --initrd and a bzImage with --kernel"),
     SIG(0, "QFI\xfb", "it is a qcow2 disk image: give the Linux bzImage (vmlinuz) that is inside it"),
     SIG(0, "!<arch>\n", "it is an ar archive (a Debian package?): unpack it and give boot/vmlinuz-*"),
-    SIG(0, "MZ", "it is an EFI program (PE) without a Linux setup header: give a Linux bzImage (vmlinuz)"),
-    SIG(0, "#!", "it is a script: give a Linux bzImage (vmlinuz)"),
+    SIG(0, "MZ", "it is an EFI program (PE) without a Linux setup header"),
+    SIG(0, "#!", "it is a script"),
     SIG(56, "ARM\x64", "it is a kernel for arm64: give one for x86-64 (amd64)"),
 };
 
@@ -50,10 +49,8 @@ const char *bzimage_guess(const uint8_t *data, uint64_t size)
             return s->looks;
     }
     if (is_text(data, size))
-        return "it is text: give a Linux bzImage (vmlinuz)";
+        return "it is text";
     if (size >= 512 && data[510] == 0x55 && data[511] == 0xaa)
-        return "it begins with a boot sector but has no Linux setup header (a disk image?): give a Linux "
-               "bzImage "
-               "(vmlinuz)";
-    return "it has no Linux setup header: give a Linux bzImage (vmlinuz)";
+        return "it begins with a boot sector but has no Linux setup header (a disk image?)";
+    return "it has no header of any kernel";
 }

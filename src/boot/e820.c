@@ -22,3 +22,10 @@ void e820_build(struct e820_map *map, const struct layout *l)
     add(map, LAYOUT_ECAM, LAYOUT_ECAM + LAYOUT_ECAM_SIZE, E820_RESERVED);
     add(map, LAYOUT_ABOVE_4G, l->high_end, E820_RAM);
 }
+
+void e820_build_for_firmware(struct e820_map *map, const struct layout *l)
+{
+    map->count = 0;
+    add(map, 0, l->low_end, E820_RAM);
+    add(map, LAYOUT_ABOVE_4G, l->high_end, E820_RAM);
+}

@@ -23,7 +23,10 @@ struct e820_map {
     unsigned count;
 };
 
-/* Ascending, no overlap, no empty entry. */
+/* What a kernel that is started without firmware is told. Ascending, no overlap, no empty entry. */
 void e820_build(struct e820_map *map, const struct layout *l);
+/* What firmware is told, which places its own tables: the RAM that the board has, as if it had no hole at 640
+ * KiB. */
+void e820_build_for_firmware(struct e820_map *map, const struct layout *l);
 
 #endif

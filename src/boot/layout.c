@@ -29,12 +29,21 @@ bool layout_init(struct layout *l, uint64_t memory, unsigned phys_bits, struct e
     return true;
 }
 
+uint64_t layout_memory_for(uint64_t end)
+{
+    uint64_t all;
+    return add_u64(end, LAYOUT_ACPI_SIZE + LAYOUT_ACPI_NVS + MIB(1) - 1, &all) ? all >> 20 : UINT64_MAX;
+}
+
 unsigned layout_ranges(const struct layout *l, struct layout_range out[LAYOUT_MAX_RANGES])
 {
     unsigned n = 0;
     out[n++] = (struct layout_range){0, LAYOUT_BASE_END, false};
-    out[n++] = (struct layout_range){LAYOUT_BIOS, LAYOUT_HIGH_START - LAYOUT_BIOS, true};
+    uint64_t bios = l->rom_size ? MIN(l->rom_size, LAYOUT_ROM_LOW_MAX) : LAYOUT_HIGH_START - LAYOUT_BIOS;
+    out[n++] = (struct layout_range){LAYOUT_HIGH_START - bios, bios, true};
     out[n++] = (struct layout_range){LAYOUT_HIGH_START, l->low_end - LAYOUT_HIGH_START, false};
+    if (l->rom_size)
+        out[n++] = (struct layout_range){LAYOUT_ABOVE_4G - l->rom_size, l->rom_size, true};
     if (l->high_end > LAYOUT_ABOVE_4G)
         out[n++] = (struct layout_range){LAYOUT_ABOVE_4G, l->high_end - LAYOUT_ABOVE_4G, false};
     return n;

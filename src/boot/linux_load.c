@@ -6,14 +6,6 @@
 #include "boot/linux_params.h"
 #include "boot/put.h"
 
-/* What a BIOS leaves in its data area about EBDA and base memory; kernels keep clear of what lies above. */
-static void put_bios_data(struct mem *m)
-{
-    uint16_t ebda_segment = LAYOUT_EBDA >> 4, base_kib = LAYOUT_EBDA >> 10;
-    boot_put(m, LAYOUT_BDA + 0x0e, &ebda_segment, 2);
-    boot_put(m, LAYOUT_BDA + 0x13, &base_kib, 2);
-}
-
 static void put_zero_page(struct mem *m, const struct layout *l, const struct boot_linux *b,
                           const struct boot_plan *p, gpa_t rsdp)
 {
@@ -45,13 +37,18 @@ static void put_zero_page(struct mem *m, const struct layout *l, const struct bo
 void boot_linux_load(struct mem *m, const struct layout *l, const struct boot_linux *b,
                      const struct boot_plan *p, gpa_t rsdp, struct boot_entry *entry)
 {
-    put_bios_data(m);
+    boot_bios_data(m);
     boot_put(m, p->kernel, b->kernel->kernel, b->kernel->kernel_size);
     if (p->initrd_size)
         boot_put(m, p->initrd, b->initrd->data, p->initrd_size);
     boot_put(m, LAYOUT_CMDLINE, b->cmdline ? b->cmdline : "", p->cmdline_len + 1);
     put_zero_page(m, l, b, p, rsdp);
-    boot_long_mode(m, entry);
-    entry->rip = p->kernel + BOOT_ENTRY64_OFFSET;
+    if (b->kernel->entry64) {
+        boot_long_mode(m, entry);
+        entry->rip = p->kernel + BOOT_ENTRY64_OFFSET;
+    } else {
+        boot_protected_mode(m, entry);
+        entry->rip = p->kernel;
+    }
     entry->rsi = LAYOUT_ZERO_PAGE;
 }

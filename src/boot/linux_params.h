@@ -45,13 +45,15 @@ enum {
     HDR_SETUP_DATA = 0x250,       /* 8: list of struct setup_data */
     HDR_PREF_ADDRESS = 0x258,     /* 8 */
     HDR_INIT_SIZE = 0x260,        /* 4: memory needed from the load address on before the map is looked at */
-    HDR_END_2_12 = 0x268,         /* end of the header of protocol 2.12 */
+    HDR_END_2_04 = 0x230,         /* end of the header of protocol 2.04 */
+    HDR_END_2_12 = 0x268,         /* of 2.12 */
     HDR_END_MAX = 0x290,          /* no header may reach beyond: the zero page has other things there */
 };
 
 #define HDR_BOOT_FLAG_VALUE 0xaa55u
 #define HDR_MAGIC_VALUE     0x53726448u /* "HdrS" */
-#define HDR_VERSION_MIN     0x020cu     /* 2.12, Linux 3.8: the first with xloadflags */
+#define HDR_VERSION_MIN     0x0204u     /* 2.04, Linux 2.6.14: the first whose syssize has 32 bits */
+#define HDR_VERSION_64BIT   0x020cu     /* 2.12, Linux 3.8: the first with xloadflags */
 #define HDR_LOADER_UNKNOWN  0xffu       /* a loader with no number of its own */
 #define HDR_VID_NORMAL      0xffffu
 

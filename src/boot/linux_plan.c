@@ -4,12 +4,6 @@
  */
 #include "boot/boot.h"
 
-/* Megabytes of memory with which everything up to `end` and the ACPI tables would fit below the hole. */
-static unsigned long long memory_for(uint64_t end)
-{
-    return (end + LAYOUT_ACPI_SIZE + LAYOUT_ACPI_NVS + MIB(1) - 1) >> 20;
-}
-
 static unsigned long long kib(uint64_t bytes)
 {
     return (bytes + 1023) >> 10;
@@ -20,7 +14,7 @@ static bool plan_kernel(struct boot_plan *p, const struct layout *l, const struc
 {
     const struct bzimage *k = b->kernel;
     uint64_t end;
-    if (!add_u64(k->load, k->run_size, &end) || memory_for(end) > LAYOUT_HOLE >> 20)
+    if (!add_u64(k->load, k->run_size, &end) || layout_memory_for(end) > LAYOUT_HOLE >> 20)
         return err_config(
             e,
             "kernel '%s' asks for %llu KiB at 0x%llx, where a PC has no memory: give another kernel, "
@@ -32,7 +26,7 @@ static bool plan_kernel(struct boot_plan *p, const struct layout *l, const struc
             "kernel '%s' needs %llu KiB of memory from 0x%llx on, more than the %llu MiB given: give "
             "--memory %lluM or more",
             b->kernel_path, kib(k->run_size), (unsigned long long)k->load,
-            (unsigned long long)(l->memory >> 20), memory_for(end));
+            (unsigned long long)(l->memory >> 20), (unsigned long long)layout_memory_for(end));
     p->kernel = k->load;
     p->kernel_run_size = k->run_size;
     return true;
@@ -53,8 +47,8 @@ static unsigned long long memory_for_initrd(const struct bzimage *k, uint64_t ke
     uint64_t rounded = align_up(size, PAGE_SIZE), end = kernel_end + rounded;
     if (rounded < size || end < rounded || (!k->initrd_above_4g && end > k->initrd_max + 1))
         return 0;
-    if (memory_for(end) <= LAYOUT_HOLE >> 20)
-        return memory_for(end);
+    if (layout_memory_for(end) <= LAYOUT_HOLE >> 20)
+        return layout_memory_for(end);
     return k->initrd_above_4g ? (LAYOUT_HOLE + rounded + MIB(1) - 1) >> 20 : 0;
 }
 

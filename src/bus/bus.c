@@ -63,6 +63,14 @@ void bus_add_pio(struct bus *b, uint16_t port, uint32_t count, const struct bus_
     memset(b->pio_index + port, (int)b->pio_count, count);
 }
 
+bool bus_pio_taken(const struct bus *b, uint16_t port, uint32_t count)
+{
+    for (uint32_t p = port; p < PORTS && p < port + count; p++)
+        if (b->pio_index[p])
+            return true;
+    return false;
+}
+
 void bus_add_mmio(struct bus *b, gpa_t gpa, uint64_t size, const struct bus_desc *d, void *opaque,
                   pthread_mutex_t *lock)
 {

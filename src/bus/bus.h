@@ -37,6 +37,9 @@ void bus_add_pio(struct bus *b, uint16_t port, uint32_t count, const struct bus_
 void bus_add_mmio(struct bus *b, gpa_t gpa, uint64_t size, const struct bus_desc *d, void *opaque,
                   pthread_mutex_t *lock);
 
+/* Is one of these ports registered? */
+bool bus_pio_taken(const struct bus *b, uint16_t port, uint32_t count);
+
 /* size: 1, 2 or 4. Nobody there: reads give all ones, writes vanish. */
 uint32_t bus_pio_read(struct bus *b, uint16_t port, unsigned size);
 void bus_pio_write(struct bus *b, uint16_t port, unsigned size, uint32_t value);

@@ -27,6 +27,9 @@ enum subject {
     SUBJECT_RESET,
     SUBJECT_DRY_RUN,
     SUBJECT_NET,
+    SUBJECT_FIRMWARE,
+    SUBJECT_TESTDEV,
+    SUBJECT_DEBUGCON,
     SUBJECT_LATER,
     SUBJECT_HELP,
 };
@@ -165,12 +168,50 @@ static bool set_nographic(void *target, const struct option_use *use, struct err
     return true;
 }
 
+static bool set_testdev(void *target, const struct option_use *use, struct err *e)
+{
+    struct run_args *a = target;
+    a->vm.testdev = true;
+    return true;
+}
+
+/* PORT or PORT,file:PATH */
+static bool set_debugcon(void *target, const struct option_use *use, struct err *e)
+{
+    struct run_args *a = target;
+    const char *sink = strchr(use->value, ',');
+    if (!value_port(use, sink ? (size_t)(sink - use->value) : strlen(use->value), &a->vm.debugcon_port, e))
+        return false;
+    a->vm.debugcon = true;
+    if (!sink)
+        return true;
+    if (strncmp(sink, ",file:", 6) || !sink[6])
+        return err_config(
+            e, "%s '%.80s': behind the port can only come ,file:PATH; leave it out for standard error",
+            use->name, use->value);
+    a->vm.debugcon_file = sink + 6;
+    return true;
+}
+
 static bool set_net(void *target, const struct option_use *use, struct err *e)
 {
     if (!strcmp(use->value, "none"))
         return true;
     return err_config(e, "%s: not built yet in this version; leave it out, or write %s none", use->name,
                       use->name);
+}
+
+static bool set_firmware(void *target, const struct option_use *use, struct err *e)
+{
+    struct run_args *a = target;
+    if (!strcmp(use->value, "bios") || !strcmp(use->value, "uefi"))
+        return err_config(
+            e,
+            "%s %s: not built yet in this version; start a kernel with --kernel FILE, or give a "
+            "ROM image (./%s, if that is a file's name)",
+            use->name, use->value, use->value);
+    a->vm.firmware = use->value;
+    return true;
 }
 
 /* ---- the run ---- */
@@ -234,9 +275,13 @@ static const struct option machine_rows[] = {
 };
 
 static const struct option start_rows[] = {
-    {"--kernel", "FILE", "Linux kernel (bzImage, 64-bit)", SUBJECT_KERNEL, set_kernel},
-    {"--initrd", "FILE", "initial RAM disk for it", SUBJECT_INITRD, set_initrd},
+    {"--kernel", "FILE", "kernel: Linux (bzImage), multiboot, or ELF with a PVH entry", SUBJECT_KERNEL,
+     set_kernel},
+    {"--initrd", "FILE", "initial RAM disk for it; multiboot: FILE WORDS,... as modules", SUBJECT_INITRD,
+     set_initrd},
     {"--append", "STRING", "kernel command line", SUBJECT_APPEND, set_append, .may_be_empty = true},
+    {"--firmware", "FILE", "ROM image, entered at the processor's reset vector", SUBJECT_FIRMWARE,
+     set_firmware},
 };
 
 static const struct option device_rows[] = {
@@ -246,6 +291,11 @@ static const struct option device_rows[] = {
      SUBJECT_SERIAL, set_serial},
     {"--display", "none", "no display (default)", SUBJECT_DISPLAY, set_display},
     {"--net", "none", "no network (default)", SUBJECT_NET, set_net},
+    {"--debugcon", "PORT[,file:PATH]",
+     "bytes that the guest writes to PORT (often 0xe9) go to\nstandard error or a file", SUBJECT_DEBUGCON,
+     set_debugcon},
+    {"--testdev", NULL, "the ports and memory of QEMU's pc-testdev, for CPU tests", SUBJECT_TESTDEV,
+     set_testdev},
 };
 
 static const struct option run_rows[] = {
@@ -276,8 +326,6 @@ static const struct option qemu_rows[] = {
 };
 
 static const struct option later_rows[] = {
-    {"--firmware", "NAME", "start a BIOS or UEFI image", SUBJECT_LATER,
-     .refuse = "start a Linux kernel with --kernel FILE"},
     {"--disk", "SPEC", "a disk image", SUBJECT_LATER,
      .refuse = "put what the guest needs into --initrd FILE"},
     {"--cdrom", "FILE", "a CD-ROM image", SUBJECT_LATER,
@@ -315,8 +363,8 @@ static bool fits_together(struct run_args *a, struct err *e)
                           "--initrd without --kernel: an initial RAM disk needs a kernel; add --kernel FILE");
     if (!vm->kernel && vm->append)
         return err_config(e, "--append without --kernel: a command line needs a kernel; add --kernel FILE");
-    if (!vm->kernel)
-        return err_config(e, "nothing to start: give --kernel FILE, a Linux bzImage");
+    if (!vm->kernel && !vm->firmware)
+        return err_config(e, "nothing to start: give --kernel FILE or --firmware FILE");
     return true;
 }
 

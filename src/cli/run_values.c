@@ -54,6 +54,22 @@ bool value_count(const struct option_use *use, const char *text, unsigned *n, st
     return true;
 }
 
+bool value_port(const struct option_use *use, size_t len, uint16_t *port, struct err *e)
+{
+    const char *text = use->value, *digits = text;
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    if (hex)
+        digits += 2;
+    size_t n = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+    errno = 0;
+    unsigned long v = strtoul(digits, NULL, hex ? 16 : 10);
+    if (n == 0 || (size_t)(digits - text) + n != len || errno || v > UINT16_MAX)
+        return err_config(e, "%s '%.80s': not an I/O port; write a number up to 0xffff, such as 0xe9",
+                          use->name, text);
+    *port = (uint16_t)v;
+    return true;
+}
+
 bool value_seconds(const struct option_use *use, double *s, struct err *e)
 {
     const char *text = use->value;

@@ -72,6 +72,7 @@ struct cpu_ops {
 struct cpu_wiring {
     int (*extint_ack)(void *opaque);             /* INTA to the 8259: vector */
     void (*eoi)(void *opaque, uint8_t vector);   /* EOI of a level-triggered vector: IOAPICs */
+    bool (*ferr)(void *opaque, bool level);      /* FERR# of the x87 unit; returns IGNNE# */
     void (*wake)(void *opaque, unsigned cpu_id); /* something is pending: wake a halted vCPU. Any thread */
     void *opaque;
 };
@@ -154,12 +155,14 @@ enum cpu_result {
 };
 /*
  * Deliver cpu->fault, whose restart RIP is st.rip. Handles contributory and double faults (SDM 3A table 6-5).
- * For faults st.rip is the faulting instruction's and RF is set in the pushed image; for traps (#BP, #OF by
- * INT, #DB single step) the caller has set st.rip behind it.
+ * For faults st.rip is the faulting instruction's and RF is set in the pushed image; for traps (#DB of
+ * ICEBP and single step) the caller has set st.rip behind it.
  */
 enum cpu_result cpu_deliver_fault(struct cpu *c);
-/* INT n (also INT3, INTO; ICEBP is a fault-like #DB and not software): `next_rip` is pushed. False:
- * cpu->fault. */
+/*
+ * INT n (also INT3, INTO): `next_rip` is pushed. False: cpu->fault. ICEBP is none of these: it is a #DB that
+ * no privilege check meets, and a trap, so that its caller sets st.rip behind it and raises VEC_DB.
+ */
 bool cpu_software_int(struct cpu *c, uint8_t vector, bool int3_or_into, uint64_t next_rip);
 /*
  * Between two instructions: clears poll, takes what has the highest priority (SDM 3A table 6-2: INIT, debug

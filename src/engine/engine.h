@@ -27,6 +27,7 @@ struct engine_config {
     /* Out of the engine into the machine; see cpu/cpu.h struct cpu_wiring. */
     int (*extint_ack)(void *opaque);
     void (*eoi)(void *opaque, uint8_t vector);
+    bool (*ferr)(void *opaque, bool level);
     void (*wake)(void *opaque,
                  unsigned vcpu); /* something is pending for a vCPU that may be halted. Any thread */
     void *opaque;

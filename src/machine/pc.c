@@ -14,6 +14,7 @@ enum {
     IRQ_TIMER = 0,
     IRQ_COM1 = 4,
     IRQ_RTC = 8,
+    IRQ_FERR = 13,
     IOAPIC_PIN_TIMER = 2,
     COM1_PORT = 0x3f8,
 };
@@ -51,6 +52,12 @@ static void eoi(void *opaque, uint8_t vector)
     ioapic_eoi(&pc->ioapic, vector);
 }
 
+static bool ferr(void *opaque, bool level)
+{
+    struct pc *pc = opaque;
+    return ferr_set(&pc->ferr, level);
+}
+
 static void wake(void *opaque, unsigned id)
 {
     struct pc *pc = opaque;
@@ -58,7 +65,7 @@ static void wake(void *opaque, unsigned id)
         vcpu_wake(pc->vcpu[id]);
 }
 
-static struct irq_line isa_line(struct pc *pc, unsigned n)
+struct irq_line pc_isa_line(struct pc *pc, unsigned n)
 {
     return (struct irq_line){.fn = isa_irq, .opaque = pc, .n = n};
 }
@@ -119,6 +126,7 @@ static bool make_processors(struct pc *pc, struct err *e)
         .counted = pc->cfg.counted,
         .extint_ack = extint_ack,
         .eoi = eoi,
+        .ferr = ferr,
         .wake = wake,
         .opaque = pc,
     };
@@ -138,24 +146,25 @@ static void make_devices(struct pc *pc)
 {
     /* interrupt controllers */
     pic_init(&pc->pic, (struct irq_line){.fn = intr, .opaque = pc});
+    ferr_init(&pc->ferr, pc_isa_line(pc, IRQ_FERR));
     ioapic_init(&pc->ioapic, pc->bus);
     bus_set_msi_sink(pc->bus, msi, pc);
 
     /* time */
-    pit_init(&pc->pit, pc->clock, isa_line(pc, IRQ_TIMER));
-    rtc_init(&pc->rtc, pc->clock, isa_line(pc, IRQ_RTC));
+    pit_init(&pc->pit, pc->clock, pc_isa_line(pc, IRQ_TIMER));
+    rtc_init(&pc->rtc, pc->clock, pc_isa_line(pc, IRQ_RTC));
 
     /* power, reset, end */
     const struct machine_event off = {.fn = power_off, .opaque = pc}, again = {.fn = reset, .opaque = pc};
-    acpi_pm_init(&pc->pm, pc->clock, isa_line(pc, ACPI_SCI_IRQ), off);
+    acpi_pm_init(&pc->pm, pc->clock, pc_isa_line(pc, ACPI_SCI_IRQ), off);
     reset_ctl_init(&pc->reset, again);
     debug_exit_init(&pc->debug_exit, debug_exit, pc);
 
     /* keyboard controller: pulls the reset line too */
-    i8042_init(&pc->i8042, isa_line(pc, I8042_KBD_IRQ), isa_line(pc, I8042_AUX_IRQ), again);
+    i8042_init(&pc->i8042, pc_isa_line(pc, I8042_KBD_IRQ), pc_isa_line(pc, I8042_AUX_IRQ), again);
 
     /* serial port */
-    serial_console_init(&pc->com1, pc->clock, isa_line(pc, IRQ_COM1), pc->cfg.console);
+    serial_console_init(&pc->com1, pc->clock, pc_isa_line(pc, IRQ_COM1), pc->cfg.console);
 
     /* PCI */
     struct irq_line intx[PCI_INTX_LINES];
@@ -164,13 +173,18 @@ static void make_devices(struct pc *pc)
     const struct pci_cf9 cf9 = {.read = reset_cf9_read, .write = reset_cf9_write, .opaque = &pc->reset};
     pci_host_init(&pc->pci, LAYOUT_ECAM, intx, &cf9);
 
+    /* what firmware and tests use */
+    fwcfg_init(&pc->fwcfg, pc->mem);
+    pc_extra_init(pc);
+
     pc->devices = true;
 }
 
-static void attach_devices(struct pc *pc)
+static bool attach_devices(struct pc *pc, struct err *e)
 {
     struct bus *b = pc->bus;
     pic_attach(&pc->pic, b);
+    ferr_attach(&pc->ferr, b);
     ioapic_attach(&pc->ioapic, b);
     pit_attach(&pc->pit, b);
     rtc_attach(&pc->rtc, b);
@@ -180,6 +194,8 @@ static void attach_devices(struct pc *pc)
     i8042_attach(&pc->i8042, b);
     serial_console_attach(&pc->com1, b, COM1_PORT);
     pci_host_attach(&pc->pci, b);
+    fwcfg_attach(&pc->fwcfg, b);
+    return pc_extra_attach(pc, e);
 }
 
 /* What firmware would leave in the CMOS (the register numbers are IBM's, PC AT Technical Reference, section
@@ -209,6 +225,7 @@ static void describe_to_acpi(struct pc *pc)
         .coms = 1,
         .keyboard = true,
         .rtc_century = RTC_CENTURY,
+        .fwcfg = FWCFG_PORT,
     };
 }
 
@@ -219,10 +236,17 @@ static bool build(struct pc *pc, struct err *e)
         !pc_boot_open(pc, e) || !make_memory(pc, e) || !make_processors(pc, e))
         return false;
     make_devices(pc);
-    attach_devices(pc);
+    if (!attach_devices(pc, e))
+        return false;
     fill_cmos(pc);
     describe_to_acpi(pc);
-    return pc_boot_load(pc, e);
+    pc_fwcfg_fill(pc);
+    if (!pc_boot_load(pc, e))
+        return false;
+    /* Nothing can go wrong any more: now a file behind a console may lose what it held. */
+    serial_console_connect(&pc->com1);
+    pc_extra_connect(pc);
+    return true;
 }
 
 struct pc *pc_new(const struct pc_config *cfg, struct err *e)
@@ -230,6 +254,7 @@ struct pc *pc_new(const struct pc_config *cfg, struct err *e)
     struct pc *pc = calloc(1, sizeof(*pc));
     if (!pc) {
         console_close(cfg->console);
+        console_close(cfg->debugcon);
         err_host(e, "no memory for a machine: free some on the host");
         return NULL;
     }
@@ -245,6 +270,8 @@ struct pc *pc_new(const struct pc_config *cfg, struct err *e)
 
 static void free_devices(struct pc *pc)
 {
+    pc_extra_destroy(pc);
+    fwcfg_destroy(&pc->fwcfg);
     pci_host_destroy(&pc->pci);
     serial_console_destroy(&pc->com1);
     i8042_destroy(&pc->i8042);
@@ -254,6 +281,7 @@ static void free_devices(struct pc *pc)
     rtc_destroy(&pc->rtc);
     pit_destroy(&pc->pit);
     ioapic_destroy(&pc->ioapic);
+    ferr_destroy(&pc->ferr);
     pic_destroy(&pc->pic);
 }
 
@@ -264,6 +292,7 @@ void pc_free(struct pc *pc)
     if (pc->clock)
         pc_timers_detach(pc);
     console_close(pc->cfg.console); /* before the port that it calls */
+    console_close(pc->cfg.debugcon);
     if (pc->devices)
         free_devices(pc);
     for (unsigned i = 0; i < pc->cfg.cpus; i++)

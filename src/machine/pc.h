@@ -1,6 +1,6 @@
 /*
- * machine/pc.h: a PC: memory, processors, chips and serial port, wired together, with a Linux kernel in
- * memory.
+ * machine/pc.h: a PC: memory, processors, chips and serial port, wired together, with a kernel in memory or a
+ * firmware image in ROM.
  *
  * Life: pc_new (everything built, powered on, kernel loaded; no guest instruction has run) - pc_start - the
  * guest runs; pc_take_event says what it wants; pc_reset as often as wanted - pc_stop - pc_free. All
@@ -22,16 +22,21 @@ struct pc;
 
 struct pc_config {
     const struct engine_ops *engine;
-    struct loop *loop; /* timers run on it */
-    unsigned cpus;     /* 1 to PC_MAX_CPUS */
-    uint64_t memory;   /* bytes */
-    bool counted;      /* see struct engine_config */
-    bool mitigations;  /* see struct cpuid_config */
-    const char *kernel;
-    const char *initrd; /* NULL: none */
-    const char *append; /* NULL: empty */
+    struct loop *loop;    /* timers run on it */
+    unsigned cpus;        /* 1 to PC_MAX_CPUS */
+    uint64_t memory;      /* bytes */
+    bool counted;         /* see struct engine_config */
+    bool mitigations;     /* see struct cpuid_config */
+    const char *firmware; /* NULL: none; else a kernel is only offered to it, by fw_cfg */
+    const char *kernel;   /* NULL: none, where there is firmware */
+    const char *initrd;   /* NULL: none; for a multiboot kernel "FILE WORDS,FILE WORDS", one a module */
+    const char *append;   /* NULL: empty */
+    bool testdev;         /* dev/chip/testdev.h */
     /* COM1's other end. The machine's from here on: it closes it, even when pc_new fails. */
     struct console *console;
+    /* The debug console's other end, in the same way; NULL: there is no such port. */
+    struct console *debugcon;
+    uint16_t debugcon_port;
     /*
      * pc_take_event has something to say. Called on any thread, under any device's lock: pass it on to the
      * event loop.
@@ -73,6 +78,10 @@ bool pc_reset(struct pc *pc, struct err *e);
 void pc_power_button(struct pc *pc);
 /* See console_drain. After pc_stop. */
 bool pc_drain_console(struct pc *pc, unsigned timeout_ms);
+
+/* What is started, and how, in words: the kernel's kind, or that firmware has it; NULL for the usual, Linux
+ * by its 64-bit entry. */
+const char *pc_start_words(const struct pc *pc);
 
 struct clock *pc_clock(struct pc *pc);
 struct mem *pc_mem(struct pc *pc);

@@ -119,6 +119,8 @@ static void reset_vcpu(const struct engine_ops *ops, struct engine_vcpu *ev, voi
 /* Sources of interrupts before the controllers, so that no line stays up behind a controller's reset. */
 static void reset_devices(struct pc *pc)
 {
+    pc_extra_reset(pc);
+    fwcfg_reset(&pc->fwcfg);
     serial_console_reset(&pc->com1);
     i8042_reset(&pc->i8042);
     acpi_pm_reset(&pc->pm);
@@ -128,6 +130,7 @@ static void reset_devices(struct pc *pc)
     rtc_reset(&pc->rtc);
     ioapic_reset(&pc->ioapic);
     pic_reset(&pc->pic);
+    ferr_reset(&pc->ferr);
 }
 
 bool pc_reset(struct pc *pc, struct err *e)
@@ -156,7 +159,8 @@ bool pc_reset(struct pc *pc, struct err *e)
 
 bool pc_drain_console(struct pc *pc, unsigned timeout_ms)
 {
-    return serial_console_drain(&pc->com1, timeout_ms);
+    bool debugcon = !pc->cfg.debugcon || console_drain(pc->cfg.debugcon, timeout_ms);
+    return serial_console_drain(&pc->com1, timeout_ms) && debugcon;
 }
 
 /* ---- resident memory ---- */

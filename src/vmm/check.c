@@ -103,15 +103,20 @@ static bool check_outputs(const struct vm_config *cfg, const struct console_spec
 {
     const struct {
         const char *option, *path;
-    } in[] = {{"--kernel", cfg->kernel}, {"--initrd", cfg->initrd}},
-      out[] = {{"--serial", console->kind == CONSOLE_FILE ? console->path : NULL}, {"--stats", cfg->stats}};
+    } in[] = {{"--kernel", cfg->kernel}, {"--initrd", cfg->initrd}, {"--firmware", cfg->firmware}},
+      out[] = {{"--serial", console->kind == CONSOLE_FILE ? console->path : NULL},
+               {"--stats", cfg->stats},
+               {"--debugcon", cfg->debugcon_file}};
     for (unsigned o = 0; o < ARRAY_LEN(out); o++)
         for (unsigned i = 0; i < ARRAY_LEN(in); i++)
             if (same_file(out[o].path, in[i].path))
                 return err_config(e, "%s would overwrite '%s', which is %s's file; give another path",
                                   out[o].option, in[i].path, in[i].option);
-    if (same_file(out[0].path, out[1].path))
-        return err_config(e, "--serial and --stats would both write '%s'; give two paths", out[1].path);
+    for (unsigned a = 0; a < ARRAY_LEN(out); a++)
+        for (unsigned b = a + 1; b < ARRAY_LEN(out); b++)
+            if (same_file(out[a].path, out[b].path))
+                return err_config(e, "%s and %s would both write '%s'; give two paths", out[a].option,
+                                  out[b].option, out[b].path);
     return true;
 }
 
@@ -120,8 +125,8 @@ bool vm_check(const struct vm_config *cfg, struct vm_checked *out, struct err *e
     *out = (struct vm_checked){0};
     if (!check_cpus(cfg->cpus, e) || !check_memory(cfg->memory, e) || !check_timeout(cfg->timeout, e))
         return false;
-    if (!cfg->kernel)
-        return err_config(e, "nothing to start: give --kernel FILE, a Linux bzImage");
+    if (!cfg->kernel && !cfg->firmware)
+        return err_config(e, "nothing to start: give --kernel FILE or --firmware FILE");
     if (!console_parse(&out->console, cfg->serial ? cfg->serial : "stdio", e))
         return false;
     if (!check_outputs(cfg, &out->console, e) || (cfg->stats && !stats_file_open(&out->stats, cfg->stats, e)))

@@ -168,13 +168,26 @@ static void warn_of_memory(uint64_t bytes)
                  (unsigned long long)((uint64_t)pages * (uint64_t)size >> 20));
 }
 
+static struct console *open_debugcon(struct vm *vm, const struct console_events *ce, struct err *e)
+{
+    const struct console_spec file = {.kind = CONSOLE_FILE, .path = vm->cfg->debugcon_file};
+    const struct console_spec nowhere = {.kind = CONSOLE_NULL};
+    if (vm->cfg->dry_run)
+        return console_open(&nowhere, vm->loop, ce, e);
+    if (file.path)
+        return console_open(&file, vm->loop, ce, e);
+    return console_open_stdio(-1, STDERR_FILENO, vm->loop, ce, e);
+}
+
 static bool build(struct vm *vm, struct err *e)
 {
     const struct vm_config *cfg = vm->cfg;
     const struct console_events ce = {.quit = on_quit, .output_lost = on_output_lost, .opaque = vm};
     /* A dry run truncates no file, takes no socket and leaves the terminal alone. */
     const struct console_spec nowhere = {.kind = CONSOLE_NULL};
-    if (cfg->dry_run && !console_check(&vm->checked.console, e))
+    const struct console_spec debug_file = {.kind = CONSOLE_FILE, .path = cfg->debugcon_file};
+    if (cfg->dry_run &&
+        (!console_check(&vm->checked.console, e) || (debug_file.path && !console_check(&debug_file, e))))
         return false;
 
     vm->loop = loop_new(e);
@@ -184,6 +197,11 @@ static bool build(struct vm *vm, struct err *e)
     struct console *console = console_open(cfg->dry_run ? &nowhere : &vm->checked.console, vm->loop, &ce, e);
     if (!console)
         return false;
+    struct console *debugcon = NULL;
+    if (cfg->debugcon && !(debugcon = open_debugcon(vm, &ce, e))) {
+        console_close(console);
+        return false;
+    }
     const struct pc_config pc = {
         .engine = vm->checked.engine,
         .loop = vm->loop,
@@ -194,7 +212,11 @@ static bool build(struct vm *vm, struct err *e)
         .kernel = cfg->kernel,
         .initrd = cfg->initrd,
         .append = cfg->append,
+        .firmware = cfg->firmware,
+        .testdev = cfg->testdev,
         .console = console,
+        .debugcon = debugcon,
+        .debugcon_port = cfg->debugcon_port,
         .event = post_pc_event,
         .opaque = vm,
     };
@@ -253,6 +275,8 @@ bool vmm_run(const struct vm_config *cfg, struct vm_result *result, struct err *
     } else if (ok) {
         if (vm.checked.choice[0])
             log_info("engine %s: %s", vm.checked.engine->name, vm.checked.choice);
+        if (cfg->kernel && pc_start_words(vm.pc))
+            log_info("kernel '%s': %s", cfg->kernel, pc_start_words(vm.pc));
         ok = live(&vm, e);
     }
     if (!write_stats(&vm, ok, e) && ok) {

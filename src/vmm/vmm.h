@@ -11,11 +11,16 @@
 struct vm_config {
     const char *engine; /* "auto" or an engine's name */
     unsigned cpus;
-    uint64_t memory;    /* bytes */
-    const char *kernel; /* paths; NULL = not given */
+    uint64_t memory;      /* bytes */
+    const char *firmware; /* paths; NULL = not given */
+    const char *kernel;
     const char *initrd;
     const char *append;
-    const char *serial; /* "stdio", "null", "file:PATH", "unix:PATH" */
+    bool testdev;
+    bool debugcon;
+    uint16_t debugcon_port;
+    const char *debugcon_file; /* NULL: standard error */
+    const char *serial;        /* "stdio", "null", "file:PATH", "unix:PATH" */
     const char *stats;
     bool count;
     double timeout;          /* seconds; 0 = none */

@@ -100,6 +100,7 @@ static bool ud_alone(unsigned code_bits, const uint8_t *bytes, size_t len)
     return len >= n + 2 && bytes[n] == 0x0f && (bytes[n + 1] == 0xb9 || bytes[n + 1] == 0xff);
 }
 
+/* More bytes are needed, or would be: they are fetched, and may fault, up to the fifteenth. */
 static enum x86_decode_result too_few(size_t len)
 {
     return len >= X86_MAX_INSN ? X86_TOO_LONG : X86_TRUNCATED;
@@ -133,10 +134,8 @@ static enum x86_decode_result why_invalid(const ZydisDecoder *z, unsigned code_b
         memcpy(other, bytes, n);
         make_valid(code_bits, other, n, pass);
         ZyanStatus s = ZydisDecoderDecodeInstruction(z, NULL, other, n, &i);
-        if (s == ZYDIS_STATUS_NO_MORE_DATA)
+        if (s == ZYDIS_STATUS_NO_MORE_DATA || s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
             return too_few(len);
-        if (s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
-            return X86_TOO_LONG;
         if (ZYAN_SUCCESS(s))
             break;
     }
@@ -152,12 +151,11 @@ enum x86_decode_result x86_decode(const struct x86_decoder *d, unsigned code_bit
         mend(d, code_bits, out);
         return X86_DECODED;
     }
-    bool too_long = s == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
-    if (s != ZYDIS_STATUS_NO_MORE_DATA && !too_long)
+    if (s != ZYDIS_STATUS_NO_MORE_DATA && s != ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
         return why_invalid(z, code_bits, bytes, len);
     if (d->amd && ud_alone(code_bits, bytes, MIN(len, (size_t)X86_MAX_INSN)))
         return X86_INVALID;
-    return too_long ? X86_TOO_LONG : too_few(len);
+    return too_few(len);
 }
 
 void x86_format(const struct x86_decoded *in, uint64_t rip, char *text, size_t size)

@@ -116,6 +116,9 @@ enum x86_vector {
 #define DR7_FIXED 0x400ull
 #define DR7_GD    0x2000u
 
+#define DEBUGCTL_LBR 0x1u
+#define DEBUGCTL_BTF 0x2u
+
 /* ---- page-table entries (SDM 3A 4.5) ---- */
 #define PTE_P   0x001ull
 #define PTE_W   0x002ull

@@ -45,6 +45,12 @@ def elf(machine, bits):
     return struct.pack("<4sBBB9xHHI", b"\x7fELF", 2 if bits == 64 else 1, 1, 1, 2, machine, 1) + bytes(200)
 
 
+def multiboot(flags):
+    """A file that is a multiboot header and nothing else, for 1 MiB."""
+    magic, base = 0x1badb002, 0x100000
+    return struct.pack("<8I", magic, flags, -(magic + flags) & 0xffffffff, base, base, 0, 0, base) + bytes(480)
+
+
 def boot_sector():
     """A disk image's first sector."""
     return b"\xfa\x31\xc0" + bytes(507) + b"\x55\xaa" + bytes(SECTOR)

@@ -65,7 +65,13 @@ skip:
     movq 40(%rsp), %rdx
     subq $LOW_VA, %rdx
     cmpq $0x8000, %rdx
+    jb known
+    movq 40(%rsp), %rdx
+    movabsq $SYS(SYS_HIGH), %rcx
+    subq %rcx, %rdx
+    cmpq $0x2000, %rdx
     jae stop
+known:
     andl $0x1fff, %edx
     movabsq $SYS(SYS_LENGTHS), %rcx
     movzbl (%rcx, %rdx), %eax

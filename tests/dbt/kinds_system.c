@@ -42,6 +42,7 @@ void make_paging(struct maker *m)
     const bool global = rng_chance(r, 40);
     maker_begin(m, false);
     m->s->flush = true;
+    m->s->high = maker_coin(m);
     maker_repoint(m, maker_border_place, 20);
     const uint32_t k = add_counter(m, 3 + rng_below(r, 4));
     const unsigned top = m->s->n;

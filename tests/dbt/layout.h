@@ -32,8 +32,9 @@
 #define SYS_FAULT   3 /* stack of exceptions */
 #define SYS_IRQ     4 /* stack of interrupts */
 #define SYS_LOG     5
-#define SYS_LENGTHS 6 /* two pages: for each code byte, the length of the instruction there, or 0 */
-#define SYS_PT      8 /* the page table of the lower half */
+#define SYS_LENGTHS 6  /* two pages: for each code byte, the length of the instruction there, or 0 */
+#define SYS_PT      8  /* the page table of the lower half */
+#define SYS_HIGH    16 /* the code again, two pages */
 #define SYS(n)      (SYS_VA + (n)*0x1000)
 
 /* The log page: what handlers leave there. */

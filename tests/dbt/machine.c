@@ -153,6 +153,8 @@ static void system_pages(struct machine *m)
     for (unsigned i = 0; i < 8; i++)
         put64(m, PAGE(PG_SYSPT) + 8 * i, PAGE(PG_SYS + i) | flags | PTE_G);
     put64(m, PAGE(PG_SYSPT) + 8 * SYS_PT, PAGE(PG_PT) | flags | PTE_G);
+    put64(m, PAGE(PG_SYSPT) + 8 * SYS_HIGH, PAGE(PG_CODE) | flags | PTE_G);
+    put64(m, PAGE(PG_SYSPT) + 8 * (SYS_HIGH + 1), PAGE(PG_CODE2) | flags | PTE_G);
     put64(m, tables + SEL_KCODE, segment(CODE_SEG(0)));
     put64(m, tables + SEL_KDATA, segment(DATA_SEG(0)));
     put64(m, tables + (SEL_UDATA & ~7u), segment(DATA_SEG(3)));
@@ -299,7 +301,7 @@ static void load_state(struct machine *m, const struct seq *s)
     st->seg[SEG_FS].base = s->fs_base;
     st->seg[SEG_GS].base = s->gs_base;
     memcpy(st->gpr, s->gpr, sizeof(st->gpr));
-    st->rip = LOW(CODE_AT) + s->start;
+    st->rip = (s->high ? SYS(SYS_HIGH) : LOW(CODE_AT)) + s->start;
     x86_set_rflags(st, (uint32_t)s->rflags);
     load_vectors(st, s);
 }

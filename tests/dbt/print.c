@@ -107,7 +107,10 @@ void seq_print(const struct seq *s, const struct x86_decoder *decoder)
 {
     struct code c;
     printf("  CPL %d rflags %x mxcsr %x cr0^%x cr4^%x fs %" PRIx64 " gs %" PRIx64 "%s\n", s->user ? 3 : 0,
-           (unsigned)s->rflags, s->mxcsr, s->cr0, s->cr4, s->fs_base, s->gs_base, s->apic ? " apic" : "");
+           (unsigned)s->rflags, s->mxcsr, s->cr0, s->cr4, s->fs_base, s->gs_base,
+           s->high   ? " high"
+           : s->apic ? " apic"
+                     : "");
     for (unsigned i = 0; i < X86_NGPR; i++)
         printf("    %-4s %016" PRIx64 "%s", gpr_names[i], s->gpr[i], i % 4 == 3 ? "\n" : "");
     for (unsigned i = 0; i < s->npte; i++)

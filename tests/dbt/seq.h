@@ -46,6 +46,7 @@ struct seq {
     struct pte_change pte[MAX_PTES];
     uint16_t start; /* offset of the first instruction in the code pages */
     bool user, apic, clear_mf;
+    bool high;  /* starts at the code's place in the upper half, whose pages are global */
     bool flush; /* the TLB is emptied in front of each run: it may end with entries that the tables contradict
                  */
     bool irqs_vary;    /* how many interrupts are taken, and where, is the engine's affair */

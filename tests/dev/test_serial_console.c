@@ -45,6 +45,7 @@ static int setup(void **state)
         return -1;
     serial_console_init(&m->serial, m->clock, (struct irq_line){0}, m->console);
     serial_console_attach(&m->serial, m->bus, PORT);
+    serial_console_connect(&m->serial);
     pthread_create(&m->thread, NULL, run_loop, m->loop);
     *state = m;
     return 0;

@@ -22,12 +22,36 @@ static bool wait_ticks(unsigned n, unsigned ms)
     return ok;
 }
 
-/* Counts in about 10 ms with this divide configuration. */
-static uint32_t counts(uint32_t divide)
+/* Counts in 2^24 ticks of the TSC with this divide configuration, measured over 10 ms or what a busy host
+ * makes of them.
+ */
+static uint64_t counts(uint32_t divide)
 {
     apic_write(APIC_TIMER_DIVIDE, divide);
+    uint64_t from = rdtsc();
     apic_write(APIC_TIMER_COUNT, 0xffffffff);
     delay_us(10000);
+    uint64_t to = rdtsc();
+    uint32_t v = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
+    apic_write(APIC_TIMER_COUNT, 0);
+    return ((uint64_t)v << 24) / (to - from);
+}
+/* What holds for one of several tries: the host may have looked away between two readings. */
+static bool near(uint32_t divide, uint64_t expected)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        uint64_t n = counts(divide);
+        if (n > expected / 2 && n < expected * 2 + 2)
+            return true;
+    }
+    return false;
+}
+/* Counts of about a millisecond, at least. */
+static uint32_t millisecond(void)
+{
+    apic_write(APIC_TIMER_DIVIDE, 0xb);
+    apic_write(APIC_TIMER_COUNT, 0xffffffff);
+    delay_us(1000);
     uint32_t v = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
     apic_write(APIC_TIMER_COUNT, 0);
     return v;
@@ -41,13 +65,15 @@ int main(void)
     /* Each step of the divisor halves the rate (figure 10-10): 2, 4, 8, 16, 32, 64, 128, and 1. Only the
      * order of size. */
     static const uint8_t divide[] = {0xb, 0, 1, 2, 3, 8, 9, 0xa};
-    uint32_t first = counts(divide[0]);
-    CHECK(first > 1000);
-    for (unsigned i = 2; i < sizeof(divide); i += 2) {
-        uint32_t n = counts(divide[i]), expected = first >> i;
-        CHECK(n > expected / 2 && n < expected * 2 + 2);
+    uint64_t first = counts(divide[0]);
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t again = counts(divide[0]);
+        first = again < first ? again : first;
     }
-    uint32_t ms = first / 10; /* counts of a millisecond at divide by 1 */
+    CHECK(first > 1000);
+    for (unsigned i = 2; i < sizeof(divide); i += 2)
+        CHECK(near(divide[i], first >> i));
+    uint32_t ms = millisecond();
     apic_write(APIC_TIMER_DIVIDE, 0xb);
     CHECK_EQ(apic_read(APIC_TIMER_DIVIDE), 0xb);
 

@@ -1,7 +1,8 @@
 /*
  * reset-ends-run.c: where the monitor is asked to, a reset ends the run, and is told from a power-off.
  *
- * Expected end: reset (QEMU -no-reboot, Trapeze --on-reset=exit).
+ * ACPI 6.4, 4.8.3.6 (the reset register resets the machine). Expected end: reset (QEMU -no-reboot, Trapeze
+ * --on-reset=exit).
  */
 #include "frame.h"
 

@@ -2,7 +2,8 @@
  * reset-keyboard.c: command 0xfe of the keyboard controller resets the machine, which starts anew from what
  * it was started with; CMOS memory stays.
  *
- * Intel 8042 (command 0xf0 to 0xff: pulse output port, bit 0 is the reset line). Linux tries this way first.
+ * Intel 8042 data sheet (command 0xf0 to 0xff: pulse output port, bit 0 is the reset line). Linux tries this
+ * way first.
  */
 #include "frame.h"
 

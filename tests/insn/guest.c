@@ -218,20 +218,25 @@ static void store(const struct guest *g, struct regs *r)
 }
 
 /* Instruction bytes into the code pages, as far as they reach. */
-static void place_code(struct guest *g, const struct icase *k, bool remove)
+static void place_code(struct guest *g, const struct icase *k)
 {
     uint8_t code[CASE_CODE];
     unsigned off = (unsigned)(case_linear(k) - CODE_VA), len = case_code(k, code);
-    if (remove)
-        memset(code, CODE_FILL, sizeof(code));
     mem_write(g->mem, GPA_CODE + off, code, MIN(len, (unsigned)CODE_SIZE - off));
+}
+/* Nothing of it is left, nor of what the case stored there. */
+static void clear_code(struct guest *g)
+{
+    uint8_t fill[CODE_SIZE];
+    memset(fill, CODE_FILL, sizeof(fill));
+    mem_write(g->mem, GPA_CODE, fill, sizeof(fill));
 }
 
 void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
 {
     bool faulted = false;
     load(g, k);
-    place_code(g, k, false);
+    place_code(g, k);
     area_prepare(k, g->area, g->before);
     o->vector = NO_FAULT;
     /* A repeated instruction is one iteration a step. */
@@ -251,5 +256,5 @@ void guest_run(struct guest *g, const struct icase *k, struct outcome *o)
     }
     store(g, &o->out);
     area_collect(k, g->area, g->before, g->base, o);
-    place_code(g, k, true);
+    clear_code(g);
 }

@@ -240,7 +240,7 @@ static void run_case(const struct icase *k, struct outcome *o, const uint8_t *ba
     }
     o->out.fs_base = CTX_AT(uint64_t, CTX_OUT_FS);
     o->out.gs_base = CTX_AT(uint64_t, CTX_OUT_GS);
-    memset(code + off, CODE_FILL, len);
+    memset(code, CODE_FILL, CODE_SIZE); /* whole: a case may have stored there */
     area_collect(k, (uint8_t *)(uintptr_t)DATA_VA, before, base, o);
 }
 

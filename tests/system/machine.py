@@ -18,8 +18,10 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools", "lib"))
 sys.dont_write_bytecode = True
+import debian_i386  # noqa: E402
 import debian_kernel  # noqa: E402
 import initramfs  # noqa: E402
+import vmlinux  # noqa: E402
 
 FIRST_LINE = b"trapeze: /init"
 PROMPT = b"guest:/root# "
@@ -36,8 +38,26 @@ class Skipped(Exception):
     """The test cannot run here; the text says why."""
 
 
-def guest_files(folder):
-    """(kernel, initramfs) for a test, the latter made in `folder`."""
+def i386_files(folder, flavour, as_elf):
+    """(kernel, initramfs) of a 32-bit system; the kernel as Debian packs it, or the ELF file that is in it."""
+    try:
+        entry = debian_i386.cached(flavour) or debian_i386.fetch(flavour, print)
+    except (debian_i386.Failure, OSError) as e:
+        raise Skipped("no 32-bit kernel of Debian's in the cache, and none to be had: %s" % e) from e
+    kernel, output = os.path.join(entry, "vmlinuz"), os.path.join(folder, "initramfs")
+    initramfs.write(output, [], initramfs.read(os.path.join(entry, "busybox")))
+    if as_elf:
+        packed, kernel = kernel, os.path.join(folder, "vmlinux")
+        with open(kernel, "wb") as f:
+            f.write(vmlinux.extract(initramfs.read(packed)))
+    return kernel, output
+
+
+def guest_files(folder, guest, added=()):
+    """(kernel, initramfs) for a test, the latter made in `folder`; `added` as for initramfs.build(). `guest`: amd64,
+    686, 686-pae or 686-pae-pvh, the last three without `added`."""
+    if guest != "amd64":
+        return i386_files(folder, guest.replace("-pvh", ""), guest.endswith("-pvh"))
     entry = debian_kernel.cached()
     if not entry:
         raise Skipped("no Debian kernel in %s; tools/check fetches one" % debian_kernel.cache_root())
@@ -45,7 +65,7 @@ def guest_files(folder):
         raise Skipped("no %s; install busybox-static" % initramfs.BUSYBOX)
     modules = [os.path.join(entry, m) for m in os.listdir(entry) if m.endswith(".ko")]
     output = os.path.join(folder, "initramfs")
-    initramfs.write(output, modules)
+    initramfs.write(output, modules, added=added)
     return os.path.join(entry, "vmlinuz"), output
 
 
@@ -55,12 +75,13 @@ class Machine:
     the process is gone, whatever happened.
     """
 
-    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell"):
+    def __init__(self, trapeze, engine, options=(), append="", terminal=False, mode="shell", guest="amd64",
+                 added=()):
         self.scratch = tempfile.TemporaryDirectory(prefix="trapeze-test-")
         self.stats_path = os.path.join(self.scratch.name, "stats.json")
         self.seen = b""
         self.messages = open(os.path.join(self.scratch.name, "stderr"), "w+b")
-        kernel, initrd = guest_files(self.scratch.name)
+        kernel, initrd = guest_files(self.scratch.name, guest, added)
         line = "console=ttyS0 quiet panic=-1 trapeze.mode=%s %s" % (mode, append)
         self.command = [trapeze, "run", "--engine", engine, "--kernel", kernel, "--initrd", initrd,
                         "--append", line.strip(), "--stats", self.stats_path, *options]

@@ -224,7 +224,7 @@ static const char *kernel_file(void)
     file[HDR_JUMP] = 0xeb;
     file[HDR_JUMP + 1] = HDR_END_2_12 - HDR_MAGIC;
     store_le(file + HDR_MAGIC, HDR_MAGIC_VALUE, 4);
-    store_le(file + HDR_VERSION, HDR_VERSION_MIN, 2);
+    store_le(file + HDR_VERSION, HDR_VERSION_64BIT, 2);
     file[HDR_LOADFLAGS] = LOADFLAG_LOADED_HIGH;
     store_le(file + HDR_INITRD_ADDR_MAX, 0x7fffffff, 4);
     store_le(file + HDR_KERNEL_ALIGNMENT, 0x200000, 4);

@@ -31,6 +31,7 @@ static const struct acpi_config config = {
     .keyboard = true,
     .mouse = true,
     .rtc_century = 0x32,
+    .fwcfg = 0x510,
     .pci_window64 = GIB(64),
     .pci_window64_size = GIB(32),
 };
@@ -460,6 +461,9 @@ static void iasl_finds_no_fault(void **state)
         "DWordMemory",
         "QWordMemory",
         "0x0000001000000000",
+        "Device (FWCF)",
+        "\"QEMU0002\"",
+        "0x0510",
     };
     must_contain(out, dsdt, ARRAY_LEN(dsdt));
     snprintf(command, sizeof(command), "rm -r %s", dir);

@@ -72,6 +72,8 @@ static void good_image_is_understood(void **state)
     assert_int_equal(k.run_size, 0x3000000);
     assert_int_equal(k.initrd_max, 0x7fffffff);
     assert_true(k.initrd_above_4g);
+    assert_true(k.entry64);
+    assert_int_equal(k.setup_size, SETUP_SIZE);
     assert_int_equal(k.cmdline_max, 2047);
 }
 
@@ -97,6 +99,41 @@ static void smaller_choices_are_followed(void **state)
     assert_ptr_equal(k.kernel, i.bytes + 5 * 512);
 }
 
+/* A header that ends before a field, or is older than it, has the field's value of old (boot.rst). */
+static void old_headers_mean_what_they_meant(void **state)
+{
+    struct image i;
+    struct bzimage k;
+    make(&i);
+    store_le(i.bytes + HDR_VERSION, 0x0204, 2);
+    store_le(i.bytes + HDR_JUMP, 0x2eeb, 2); /* the header ends at 0x230 */
+    memset(i.bytes + 0x230, 0xff, 0x60);     /* code, not header */
+    assert_true(bzimage_parse(&k, &i.file, "vmlinuz", NULL));
+    assert_int_equal(k.header_end, 0x230);
+    assert_false(k.entry64);
+    assert_int_equal(k.load, 0x100000);
+    assert_int_equal(k.run_size, KERNEL_SIZE);
+    assert_int_equal(k.initrd_max, 0x7fffffff);
+    assert_false(k.initrd_above_4g);
+    assert_int_equal(k.cmdline_max, 255);
+
+    /* Long enough, but older than what lies there. */
+    store_le(i.bytes + HDR_JUMP, 0x66eb, 2);
+    assert_true(bzimage_parse(&k, &i.file, "vmlinuz", NULL));
+    assert_int_equal(k.load, 0x100000);
+    assert_int_equal(k.cmdline_max, 255);
+
+    /* Young enough, but too short. */
+    make(&i);
+    store_le(i.bytes + HDR_VERSION, 0x020a, 2);
+    store_le(i.bytes + HDR_JUMP, 0x36eb, 2); /* ends at 0x238 */
+    assert_true(bzimage_parse(&k, &i.file, "vmlinuz", NULL));
+    assert_int_equal(k.load, 0x200000); /* relocatable, aligned */
+    assert_int_equal(k.run_size, KERNEL_SIZE);
+    assert_int_equal(k.cmdline_max, 255);
+    assert_false(k.entry64);
+}
+
 /* One field changed, or the file cut: each is refused with its reason. */
 static void malformed_images_are_refused_with_reason_and_path(void **state)
 {
@@ -115,8 +152,7 @@ static void malformed_images_are_refused_with_reason_and_path(void **state)
         {"cut off: 10239 bytes of 10240", IMAGE_SIZE - 1},
         {"EFI program", 0, HDR_BOOT_FLAG, 2, 0x55aa},
         {"EFI program", 0, HDR_MAGIC, 1, 'h'},
-        {"protocol 2.11", 0, HDR_VERSION, 2, 0x020b},
-        {"32-bit", 0, HDR_XLOADFLAGS, 2, 0x7e},
+        {"protocol 2.3", 0, HDR_VERSION, 2, 0x0203},
         {"zImage", 0, HDR_LOADFLAGS, 1, 0},
         {"damaged setup header", 0, HDR_JUMP + 1, 1, 0x65},
         {"damaged setup header", 0, HDR_JUMP + 1, 1, 0x8f},
@@ -183,8 +219,8 @@ static void other_files_are_named(void **state)
         {"MZ\x90", 3, "EFI"},
         {"#!/bin/sh\n", 10, "script"},
         {"hello, world\n", 13, "text"},
-        {"\0\1\2\3", 4, "no Linux setup header"},
-        {"\177EL", 3, "no Linux setup header"},
+        {"\0\1\2\3", 4, "no header"},
+        {"\177EL", 3, "no header"},
     };
     for (unsigned r = 0; r < ARRAY_LEN(rows); r++) {
         struct bzimage k;
@@ -331,10 +367,11 @@ struct booted {
     uint8_t initrd[5000];
 };
 
-static void boot(struct booted *t)
+static void boot_xloadflags(struct booted *t, uint16_t xloadflags)
 {
     struct err e = {0};
     make(&t->image);
+    store_le(t->image.bytes + HDR_XLOADFLAGS, xloadflags, 2);
     memset(t->initrd, 0x5a, sizeof(t->initrd));
     assert_true(bzimage_parse(&t->kernel, &t->image.file, "k", &e));
     assert_true(layout_init(&t->layout, MIB(80), 39, &e));
@@ -347,6 +384,11 @@ static void boot(struct booted *t)
     const struct boot_linux b = {&t->kernel, "k", &initrd, "i", "console=ttyS0"};
     assert_true(boot_linux_plan(&t->plan, &t->layout, &b, &e));
     boot_linux_load(t->mem, &t->layout, &b, &t->plan, 0xf0000, &t->entry);
+}
+
+static void boot(struct booted *t)
+{
+    boot_xloadflags(t, 0x7f);
 }
 
 static uint64_t peek(const struct booted *t, gpa_t at, unsigned n)
@@ -464,11 +506,42 @@ static void entry_state_is_64_bit_flat_without_interrupts(void **state)
     mem_free(t.mem);
 }
 
+/* boot.rst, "32-bit boot protocol": flat 4 GiB segments, 0x10 for CS, paging off, EBP, EDI, EBX zero. */
+static void kernel_without_64_bit_entry_is_entered_in_32_bit_mode(void **state)
+{
+    struct booted t;
+    boot_xloadflags(&t, XLF_CAN_BE_LOADED_ABOVE_4G); /* which means nothing to it */
+    assert_false(t.kernel.entry64);
+    assert_false(t.kernel.initrd_above_4g);
+    struct x86_state s;
+    memset(&s, 0, sizeof(s));
+    x86_reset(&s, false, 0x806f8, true);
+    boot_set_state(&t.entry, &s);
+    assert_true(s.cr0 == (CR0_PE | CR0_ET));
+    assert_int_equal(s.cr4, 0);
+    assert_int_equal(s.efer, 0);
+    assert_int_equal(x86_rflags(&s), FL_ONE);
+    assert_int_equal(s.rip, MIB(16));
+    assert_int_equal(s.gpr[RSI], LAYOUT_ZERO_PAGE);
+    assert_int_equal(s.gpr[RBP] | s.gpr[RDI] | s.gpr[RBX], 0);
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+        assert_int_equal(s.seg[i].sel, i == SEG_CS ? 0x10 : 0x18);
+        assert_true(s.seg[i].sel + 7u <= s.gdtr.limit);
+        uint64_t d = peek(&t, s.gdtr.base + s.seg[i].sel, 8);
+        assert_int_equal(s.seg[i].attr, d >> 40 & 0xf0ff);
+        assert_int_equal(bits(d, 16, 24) | bits(d, 56, 8) << 24, s.seg[i].base);
+        assert_int_equal((bits(d, 0, 16) | bits(d, 48, 4) << 16) << 12 | 0xfff, s.seg[i].limit);
+    }
+    assert_int_equal(s.seg[SEG_CS].attr & (SEG_L | SEG_DB | SEG_T_CODE), SEG_DB | SEG_T_CODE);
+    mem_free(t.mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_image_is_understood),
         cmocka_unit_test(smaller_choices_are_followed),
+        cmocka_unit_test(old_headers_mean_what_they_meant),
         cmocka_unit_test(malformed_images_are_refused_with_reason_and_path),
         cmocka_unit_test(alignment_matters_when_no_address_is_preferred),
         cmocka_unit_test(other_files_are_named),
@@ -479,6 +552,7 @@ int main(void)
         cmocka_unit_test(parts_are_in_memory_where_planned),
         cmocka_unit_test(page_tables_map_4g_to_itself),
         cmocka_unit_test(entry_state_is_64_bit_flat_without_interrupts),
+        cmocka_unit_test(kernel_without_64_bit_entry_is_entered_in_32_bit_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

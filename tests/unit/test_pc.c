@@ -12,6 +12,8 @@
 
 #include "boot/layout.h"
 #include "dev/chip/acpi_pm.h"
+#include "dev/chip/testdev.h"
+#include "dev/fwcfg/fwcfg.h"
 
 static struct loop *loop;
 
@@ -255,6 +257,227 @@ static void two_events_before_power_on_count_as_one(void **state)
     end_pc(pc);
 }
 
+/* ---- other ways to start, and devices that are there when asked for ---- */
+
+static struct pc_config config_for(struct err *e)
+{
+    static const struct console_spec null = {.kind = CONSOLE_NULL};
+    loop = loop_new(e);
+    assert_non_null(loop);
+    return (struct pc_config){.engine = &fake_good,
+                              .loop = loop,
+                              .cpus = 1,
+                              .memory = MIB(64),
+                              .console = console_open(&null, loop, NULL, e),
+                              .event = on_event};
+}
+
+static struct pc *expect_pc(const struct pc_config *cfg)
+{
+    struct err e = {0};
+    struct pc *pc = pc_new(cfg, &e);
+    if (!pc)
+        fail_msg("%s", e.text);
+    return pc;
+}
+
+static const char *rom_file(void)
+{
+    static uint8_t rom[KIB(192)];
+    const char *path = test_path("rom");
+    for (unsigned i = 0; i < sizeof(rom); i++)
+        rom[i] = (uint8_t)(i >> 8);
+    put_file(path, rom, sizeof(rom));
+    return path;
+}
+
+static uint64_t fwcfg_number(struct engine *en, unsigned key, unsigned size)
+{
+    uint64_t v = 0;
+    out(en, FWCFG_PORT, 2, key);
+    for (unsigned i = 0; i < size; i++)
+        v |= (uint64_t)in(en, FWCFG_PORT + 1, 1) << (8 * i);
+    return v;
+}
+
+/* SDM 3A table 9-1: the processor starts by itself; the machine has put the ROM there, and nothing else. */
+static void firmware_finds_a_processor_after_reset(void **state)
+{
+    struct err e = {0};
+    struct pc_config cfg = config_for(&e);
+    cfg.firmware = rom_file();
+    cfg.kernel = kernel_file();
+    cfg.append = "words";
+    struct pc *pc = expect_pc(&cfg);
+    struct engine *en = &fake->en;
+    const struct x86_state *s = &en->st;
+    uint8_t b = 0;
+
+    assert_string_equal(pc_start_words(pc), "offered to the firmware");
+    assert_int_equal(s->rip, 0xfff0);
+    assert_int_equal(s->seg[SEG_CS].base, 0xffff0000);
+    assert_false(s->cr0 & CR0_PE);
+    assert_true(mem_read(pc_mem(pc), 0xfffffff0, &b, 1));
+    assert_int_equal(b, 0xff);
+    assert_true(mem_read(pc_mem(pc), 0xe0000, &b, 1));
+    assert_int_equal(b, 0x00); /* 64 KiB into the file */
+    assert_true(mem_read(pc_mem(pc), 0xe0100, &b, 1));
+    assert_int_equal(b, 0x01);
+    const struct mem_slot *low = mem_find(pc_mem(pc), 0);
+    for (uint64_t i = 0; i < low->size; i++)
+        assert_int_equal(low->hva[i], 0);
+
+    /* The kernel is offered, not started. */
+    assert_int_equal(fwcfg_number(en, FWCFG_KERNEL_SIZE, 4), KERNEL_SIZE);
+    assert_int_equal(fwcfg_number(en, FWCFG_KERNEL_DATA, 4), 0x150e0700);
+    assert_int_equal(fwcfg_number(en, FWCFG_SETUP_SIZE, 4), 2 * BOOT_SECTOR);
+    assert_int_equal(fwcfg_number(en, FWCFG_CMDLINE_SIZE, 4), 6);
+    assert_int_equal(fwcfg_number(en, FWCFG_CMDLINE_DATA, 5), 0x7364726f77); /* "words" */
+    assert_int_equal(fwcfg_number(en, FWCFG_INITRD_SIZE, 4), 0);
+    assert_int_equal(fwcfg_number(en, FWCFG_RAM_SIZE, 8), MIB(64));
+    end_pc(pc);
+}
+
+static void firmware_is_there_again_after_a_reset(void **state)
+{
+    struct err e = {0};
+    struct pc_config cfg = config_for(&e);
+    cfg.firmware = rom_file();
+    struct pc *pc = expect_pc(&cfg);
+    guest = guest_ticks;
+    assert_true(pc_start(pc, &e));
+    assert_true(pc_reset(pc, &e));
+    assert_int_equal(fake->en.boots, 1);
+    loop_run(loop);
+    assert_int_equal(pc_take_event(pc).kind, PC_DEBUG_EXIT);
+    end_pc(pc);
+}
+
+static void testdev_lines_lead_to_the_ioapic(void **state)
+{
+    struct err e = {0};
+    struct pc_config cfg = config_for(&e);
+    cfg.kernel = kernel_file();
+    cfg.testdev = true;
+    struct pc *pc = expect_pc(&cfg);
+    struct engine *en = &fake->en;
+    for (unsigned n = 0; n < 24; n++) {
+        unsigned pin = n == 0 ? 2 : n;
+        if (n == 2)
+            continue; /* the cascade: no line of its own */
+        unsigned before = en->msis;
+        ioapic_open(en, pin, false);
+        out(en, (uint16_t)(TESTDEV_IRQ_PORT + n), 1, 1);
+        assert_int_equal(en->msis, before + 1);
+        assert_int_equal(en->msi[before % FAKE_MSIS].data & 0xff, 0x40 + pin);
+        out(en, (uint16_t)(TESTDEV_IRQ_PORT + n), 1, 0);
+        assert_int_equal(en->msis, before + 1);
+    }
+    end_pc(pc);
+}
+
+static void test_ports_are_nobodys_unless_asked_for(void **state)
+{
+    struct pc *pc = new_pc(MIB(64));
+    struct engine *en = &fake->en;
+    assert_int_equal(in(en, TESTDEV_PORT, 4), 0xffffffff);
+    assert_int_equal(in(en, 0xe9, 1), 0xff);
+    assert_true(bus_mmio_read(en->cfg.bus, TESTDEV_MMIO, 8) == ~0ull);
+    end_pc(pc);
+}
+
+static void debug_console_takes_a_free_port_alone(void **state)
+{
+    static const struct {
+        uint16_t port;
+        bool testdev, taken;
+    } rows[] = {{0xe9, false, true},   {0x402, false, true}, {0xe9, true, false},
+                {0x3f8, false, false}, {0xf4, false, false}, {0x511, false, false}};
+    static const struct console_spec null = {.kind = CONSOLE_NULL};
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        struct pc_config cfg = config_for(&e);
+        cfg.kernel = kernel_file();
+        cfg.testdev = rows[i].testdev;
+        cfg.debugcon = console_open(&null, loop, NULL, &e);
+        cfg.debugcon_port = rows[i].port;
+        struct pc *pc = pc_new(&cfg, &e);
+        assert_true(!!pc == rows[i].taken);
+        if (pc) {
+            assert_int_equal(in(&fake->en, rows[i].port, 1), 0xe9);
+            end_pc(pc);
+        } else {
+            assert_int_equal(e.kind, ERR_CONFIG);
+            assert_non_null(strstr(e.text, "--debugcon 0x"));
+            loop_free(loop);
+        }
+    }
+}
+
+/* "FILE WORDS,FILE": each file is opened, its words kept; of other kinds of kernel a comma is part of the
+ * name. */
+static void modules_are_cut_at_commas(void **state)
+{
+    uint8_t kernel[128] = {0};
+    const uint32_t header[] = {
+        0x1badb002, 0x10003, (uint32_t) - (0x1badb002 + 0x10003), 0x100000, 0x100000, 0, 0, 0x100000};
+    memcpy(kernel, header, sizeof(header));
+    char kernel_path[128], text[400];
+    snprintf(kernel_path, sizeof(kernel_path), "%s", test_path("multiboot"));
+    put_file(kernel_path, kernel, sizeof(kernel));
+    put_file(test_path("one"), "1", 1);
+    put_file(test_path("two"), "22", 2);
+    const struct {
+        const char *format, *says; /* says NULL: taken */
+        unsigned modules;
+    } rows[] = {
+        {"%s/one", NULL, 1},
+        {"%s/one a b,%s/two", NULL, 2},
+        {"%s/one,%s/two c,", NULL, 2},
+        {"%s/three", "three': no such file", 0},
+        {"%s/one,%s/three x", "three': no such file", 0},
+        {"%s/one,,%s/two", "initrd ''", 0},
+    };
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err e = {0};
+        struct pc_config cfg = config_for(&e);
+        char format[64];
+        snprintf(format, sizeof(format), "%s", rows[i].format);
+        size_t at = 0;
+        for (const char *c = format; *c && at + 1 < sizeof(text); c++) {
+            if (c[0] == '%' && c[1] == 's') {
+                at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", test_dir());
+                c++;
+            } else {
+                text[at++] = *c;
+            }
+        }
+        text[at] = '\0';
+        cfg.kernel = kernel_path;
+        cfg.initrd = text;
+        struct pc *pc = pc_new(&cfg, &e);
+        if (!!pc != !rows[i].says || (!pc && !strstr(e.text, rows[i].says)))
+            fail_msg("row %u: %s", i, e.text);
+        if (!pc) {
+            loop_free(loop);
+            continue;
+        }
+        uint32_t count = 0;
+        assert_string_equal(pc_start_words(pc), "multiboot, address fields");
+        assert_true(mem_read(pc_mem(pc), fake->en.st.gpr[RBX] + 20, &count, 4));
+        assert_int_equal(count, rows[i].modules);
+        end_pc(pc);
+    }
+
+    struct err e = {0};
+    struct pc_config cfg = config_for(&e);
+    snprintf(text, sizeof(text), "%s", test_path("a,b c"));
+    put_file(text, "x", 1);
+    cfg.kernel = kernel_file();
+    cfg.initrd = text;
+    end_pc(expect_pc(&cfg));
+}
+
 static int clean_up(void **state)
 {
     remove_test_dir();
@@ -271,6 +494,12 @@ int main(void)
         cmocka_unit_test(guest_finds_what_firmware_leaves),
         cmocka_unit_test(ports_answer_or_float),
         cmocka_unit_test(two_events_before_power_on_count_as_one),
+        cmocka_unit_test(firmware_finds_a_processor_after_reset),
+        cmocka_unit_test(firmware_is_there_again_after_a_reset),
+        cmocka_unit_test(testdev_lines_lead_to_the_ioapic),
+        cmocka_unit_test(test_ports_are_nobodys_unless_asked_for),
+        cmocka_unit_test(debug_console_takes_a_free_port_alone),
+        cmocka_unit_test(modules_are_cut_at_commas),
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);
 }

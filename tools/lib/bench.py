@@ -9,6 +9,9 @@ tools/bench calls it. A benchmark is tests/bench/NAME.py with
     MEASURES      {key: (words, unit, factor)}: what is printed, in this order; a value times factor is in that unit.
                   Of what the peer has as well, less must be better.
     subjects(c)   a list of Subject for the Context; the last one is the peer.
+    show(c, subjects, results)
+                  prints the results in place of the table of MEASURES, and returns what the JSON file gets as "summary";
+                  may be missing.
 """
 
 import collections
@@ -130,9 +133,13 @@ def one(name, context, runs):
     subjects = module.subjects(context)
     results = measure(name, subjects, runs)
     print("%s: %s, %d runs each, alternating" % (name, module.TITLE, runs))
-    ratios = show(module, subjects, results)
+    summary, ratios = None, {s.name: {} for s in subjects}
+    if hasattr(module, "show"):
+        summary = module.show(context, subjects, results)
+    else:
+        ratios = show(module, subjects, results)
     return {
-        "name": name, "title": module.TITLE,
+        "name": name, "title": module.TITLE, "summary": summary,
         "subjects": [{"name": s.name, "skipped": s.skip or None, "runs": results.get(s.name, []),
                       "median": medians(results[s.name]) if s.name in results else None,
                       "ratio": ratios[s.name]} for s in subjects],

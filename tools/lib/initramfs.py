@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """initramfs.py: writes our initramfs: busybox, an /init, a demonstration, the modules of the power button.
 
-usage: initramfs.py OUTPUT [MODULE.ko]...
+usage: initramfs.py [--add SOURCE:NAME]... OUTPUT [MODULE.ko]...
+
+    --add SOURCE:NAME   a file of the host, with its permissions; NAME is its path in the guest, its folder is made
 
 The archive is cpio's "newc" form (Linux Documentation/driver-api/early-userspace/buffer-format.rst), not compressed, since a
 guest would spend more time on that than on reading it. The same input gives the same bytes. OUTPUT appears by a
@@ -9,6 +11,7 @@ rename.
 """
 
 import os
+import stat
 import struct
 import sys
 
@@ -64,14 +67,20 @@ def busybox():
     return data
 
 
-def build(modules):
+def build(modules, program=None, added=()):
+    """The archive; `program` is a busybox other than the host's, `added` are pairs of a file and its path in the guest,
+    without a leading slash."""
     a = Archive()
-    for folder in FOLDERS:
+    folders = list(FOLDERS)
+    for _, name in added:
+        parts = name.split("/")[:-1]
+        folders += ["/".join(parts[:n + 1]) for n in range(len(parts))]
+    for folder in dict.fromkeys(folders):
         a.add(folder, S_IFDIR | 0o755)
     # The kernel opens it for /init before anything is mounted.
     a.add("dev/console", S_IFCHR | 0o600, device=(5, 1))
     a.add("dev/null", S_IFCHR | 0o666, device=(1, 3))
-    a.add("bin/busybox", S_IFREG | 0o755, busybox())
+    a.add("bin/busybox", S_IFREG | 0o755, program or busybox())
     for name in ("init", "demo"):
         a.add(name, S_IFREG | 0o755, read(os.path.join(HERE, "guest", name)))
     a.add("etc/console", S_IFREG | 0o755, read(os.path.join(HERE, "guest", "console")))
@@ -79,11 +88,13 @@ def build(modules):
     a.add("etc/acpi/PWRF/00000080", S_IFREG | 0o755, POWER_BUTTON)
     for path in sorted(modules):
         a.add("modules/" + os.path.basename(path), S_IFREG | 0o644, read(path))
+    for path, name in added:
+        a.add(name, S_IFREG | stat.S_IMODE(os.stat(path).st_mode), read(path))
     return a.finish()
 
 
-def write(output, modules):
-    data = build(modules)
+def write(output, modules, program=None, added=()):
+    data = build(modules, program, added)
     tmp = "%s.%d.tmp" % (output, os.getpid())
     try:
         with open(tmp, "wb") as f:
@@ -98,14 +109,21 @@ def write(output, modules):
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+    arguments, added = sys.argv[1:], []
+    while len(arguments) > 1 and arguments[0] == "--add":
+        path, _, name = arguments[1].rpartition(":")
+        if not path or not name.strip("/"):
+            break
+        added.append((path, name.strip("/")))
+        del arguments[:2]
+    if not arguments or arguments[0].startswith("-"):
         print(__doc__)
-        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+        return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
-        write(sys.argv[1], sys.argv[2:])
+        write(arguments[0], arguments[1:], added)
     except OSError as e:
         mend = "; install busybox-static" if e.filename == BUSYBOX else ""
-        print("initramfs.py: %s: %s%s" % (e.filename or sys.argv[1], e.strerror, mend), file=sys.stderr)
+        print("initramfs.py: %s: %s%s" % (e.filename or arguments[0], e.strerror, mend), file=sys.stderr)
         return 1
     except NotStatic:
         print("initramfs.py: %s needs libraries that the guest has not: install busybox-static" % BUSYBOX, file=sys.stderr)

@@ -11,7 +11,7 @@ packages_build=(gcc libc6-dev binutils meson ninja-build pkg-config python3 libz
 packages_run=(busybox-static)
 # The peer that figures are compared with, which is also the tests' referee.
 packages_bench=(qemu-system-x86)
-packages_test=(git clang-format acpica-tools mandoc shellcheck)
+packages_test=(git clang-format acpica-tools mandoc shellcheck clang libclang-rt-14-dev)
 
 apt_options=(-q -y --no-install-recommends)
 

@@ -39,6 +39,7 @@ struct acpi_config {
     unsigned coms;
     bool keyboard, mouse; /* an 8042 at ports 0x60 and 0x64: interrupts 1 and 12 */
     bool vga;
+    uint16_t fwcfg;      /* first port of QEMU's fw_cfg, which has 12 with the gap in it; 0: none */
     uint8_t rtc_century; /* index of the century in the RTC's memory; 0: none */
 
     /* Window above RAM for 64-bit BARs; a size of 0: none. */

@@ -9,7 +9,7 @@
  *     Device (C000) {_HID ACPI0007, _UID 0} ...
  *     Device (MRES) {_HID PNP0C02, _CRS: ECAM, power management ports}
  *     Device (PCI0) {_HID PNP0A08, _CID PNP0A03, _CRS: buses, ports, memory; _PRT
- *       Device (RTC), (KBD), (MOU), (COM1) ...
+ *       Device (RTC), (KBD), (MOU), (COM1) ... (FWCF)
  *     }
  *   }
  *
@@ -93,6 +93,20 @@ static void add_isa(struct aml *a, const char *name, const char *hid, unsigned u
     aml_end(a);
 }
 
+/* The id and the shape are QEMU's (docs/specs/fw_cfg); a system's driver goes by them. */
+static void add_fwcfg(struct aml *a, uint16_t port)
+{
+    aml_device(a, "FWCF");
+    aml_name(a, "_HID");
+    aml_string(a, "QEMU0002");
+    name_integer(a, "_STA", 0x0b); /* present, decoding, working; not for users (section 6.3.7) */
+    aml_name(a, "_CRS");
+    aml_resources(a);
+    aml_res_io(a, port, 12);
+    aml_end(a);
+    aml_end(a);
+}
+
 static void add_legacy(struct aml *a, const struct acpi_config *cfg)
 {
     add_isa(a, "RTC", "PNP0B00", 0, 0x70, 2, 0, 8);
@@ -104,6 +118,8 @@ static void add_legacy(struct aml *a, const struct acpi_config *cfg)
         char name[5] = {'C', 'O', 'M', (char)('1' + i)};
         add_isa(a, name, "PNP0501", i + 1, cfg->com[i].port, 8, 0, cfg->com[i].irq);
     }
+    if (cfg->fwcfg)
+        add_fwcfg(a, cfg->fwcfg);
 }
 
 /* Section 6.2.13: for every slot and pin the GSI, level-triggered by being PCI's. */

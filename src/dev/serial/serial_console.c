@@ -50,12 +50,16 @@ void serial_console_init(struct serial_console *s, struct clock *c, struct irq_l
                          struct console *console)
 {
     const struct uart_backend backend = {.tx = tx, .rx_space = rx_space, .opaque = s};
-    const struct console_device device = {
-        .can_take = can_take, .input = input, .brk = line_break, .writable = writable, .opaque = s};
     s->console = console;
     uart_init(&s->uart, c, irq, &backend);
     program_as_firmware(s);
-    console_connect(console, &device);
+}
+
+void serial_console_connect(struct serial_console *s)
+{
+    const struct console_device device = {
+        .can_take = can_take, .input = input, .brk = line_break, .writable = writable, .opaque = s};
+    console_connect(s->console, &device);
 }
 
 void serial_console_reset(struct serial_console *s)

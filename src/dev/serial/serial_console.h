@@ -15,10 +15,11 @@ struct serial_console {
     struct console *console;
 };
 
-/* Connects itself to `console`, which lives on; before the loop runs. Close the console before
- * serial_console_destroy. */
+/* `console` lives on. Close it before serial_console_destroy. */
 void serial_console_init(struct serial_console *s, struct clock *c, struct irq_line irq,
                          struct console *console);
+/* Connect to the console, before the loop runs: when the machine is whole, since a file is emptied by it. */
+void serial_console_connect(struct serial_console *s);
 void serial_console_reset(struct serial_console *s);
 void serial_console_attach(struct serial_console *s, struct bus *b, uint16_t port);
 /*

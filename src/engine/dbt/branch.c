@@ -1,10 +1,10 @@
 /*
  * branch.c: jumps, calls and returns.
  *
- * A target on the same page is reached by a direct jump, patched when the target is known; a backward one
- * looks at the poll word first, so that no loop is without it. Any other target is looked up in the jump
- * table, which also polls. What is not found there is left to the interpreter, and the run loop enters the
- * target into the table.
+ * A target on the same page, or of supervisor code, is reached by a direct jump, patched when the target is
+ * known; a backward one looks at the poll word first, so that no loop is without it. Any other target is
+ * looked up in the jump table, which also polls. What is not found there is left to the interpreter, and the
+ * run loop enters the target into the table.
  *
  * Nothing of a branch has happened before its target is found, so that the interpreter can do the whole of
  * it.
@@ -41,13 +41,14 @@ static void count(struct tr *t)
 
 /* ---- direct jumps ---- */
 
-/* A jump that is patched later; its stub comes right behind it. */
-static void chained(struct tr *t, int32_t target)
+/* A jump that is patched later; its stub comes right behind it. target: on the page that vpage says by then.
+ */
+static void chained(struct tr *t, int32_t target, bool crosses)
 {
     struct emit *e = &t->e;
     bool host = !(t->flags & IN_CC);
     uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
-    uint32_t n = link_new(t->d, site, stub, host);
+    uint32_t n = link_new(t->d, site, stub, host, crosses);
     if (!n)
         e->overflow = true;
     flags_to_cc(t);
@@ -130,6 +131,15 @@ static void code_address(struct tr *t, enum hreg to, int32_t offset)
     emit_lea(&t->e, OP64, to, mem_at(to, offset));
 }
 
+/*
+ * Supervisor code is bound to its virtual page (block.vpage), and its mappings seldom change: it jumps to
+ * other pages directly, until its translations are flushed.
+ */
+static bool may_cross(const struct tr *t, int32_t target)
+{
+    return t->bank != BANK_USER && is_canonical(t->b->vpage + (uint64_t)(int64_t)target);
+}
+
 void tr_edge(struct tr *t, int32_t target)
 {
     if (!t->flags) /* nothing has touched them since the entry, to which both ways lead */
@@ -138,13 +148,22 @@ void tr_edge(struct tr *t, int32_t target)
         count(t);
         if (backward(t, target))
             poll(t, target);
-        chained(t, target);
+        chained(t, target, false);
         return;
     }
     if (t->n >= t->b->n) { /* fell off the page: there is no branch that the interpreter could do */
         count(t);
         flags_to_cc(t);
         tr_exit(t, target, LEAVE_RIP);
+        return;
+    }
+    if (may_cross(t, target)) {
+        count(t);
+        if (backward(t, target))
+            poll(t, target);
+        code_address(t, SCRATCH_A, target & (int32_t)PAGE_MASK);
+        emit_store(&t->e, OP64, GS(vpage), SCRATCH_A);
+        chained(t, target & (int32_t)~PAGE_MASK, true);
         return;
     }
     code_address(t, SCRATCH_A, target);
@@ -205,7 +224,7 @@ void tr_call(struct tr *t)
     struct emit *e = &t->e;
     switch (d->op[0].type) {
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-        if (same_page(relative(t))) {
+        if (same_page(relative(t)) || may_cross(t, relative(t))) {
             push_return(t);
             tr_edge(t, relative(t));
             return;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define MAX_LINKS (1u << 20)
+#define MAX_LINKS    (1u << 20)
+#define MAX_CROSSING (1u << 17)
 
 /* Memory of which only what is touched costs anything. */
 static void *lazy(size_t size)
@@ -26,7 +27,8 @@ bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e)
     d->max_links = MAX_LINKS;
     d->links = lazy(MAX_LINKS * sizeof(*d->links));
     d->site = lazy(MAX_WINDOWS * sizeof(*d->site));
-    if (!d->links || !d->site) {
+    d->crossing = lazy(MAX_CROSSING * sizeof(*d->crossing));
+    if (!d->links || !d->site || !d->crossing) {
         code_cache_free(d);
         return err_host(e, "no memory for the translator's tables");
     }
@@ -50,8 +52,11 @@ void code_cache_free(struct dbt_vcpu *d)
         munmap(d->links, MAX_LINKS * sizeof(*d->links));
     if (d->site)
         munmap(d->site, MAX_WINDOWS * sizeof(*d->site));
+    if (d->crossing)
+        munmap(d->crossing, MAX_CROSSING * sizeof(*d->crossing));
     d->links = NULL;
     d->site = NULL;
+    d->crossing = NULL;
     code_mem_free(&d->code);
 }
 
@@ -59,6 +64,7 @@ void code_cache_flush(struct dbt_vcpu *d)
 {
     d->code_at = d->code_first;
     d->nlinks = 1;
+    d->ncrossing = 0;
     for (unsigned b = 0; b < JT_BANKS; b++) {
         jump_table_flush(d, b);
         windows_empty(d, b, false);
@@ -75,12 +81,34 @@ static void set_rel32(struct dbt_vcpu *d, uint32_t site, uint32_t target)
     memcpy(d->code.rw + site, &rel, 4);
 }
 
-uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags)
+uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags, bool crosses)
 {
     if (d->nlinks == d->max_links)
         return 0;
-    d->links[d->nlinks] = (struct link){.site = site, .stub = stub, .host_flags = host_flags};
+    d->links[d->nlinks] =
+        (struct link){.site = site, .stub = stub, .host_flags = host_flags, .crosses = crosses};
     return d->nlinks++;
+}
+
+static void disconnect(struct dbt_vcpu *d, struct link *l)
+{
+    set_rel32(d, l->site, l->stub);
+    l->target = NULL;
+}
+
+void links_uncross(struct dbt_vcpu *d)
+{
+    for (uint32_t i = 0; i < d->ncrossing; i++) {
+        struct link *l = &d->links[d->crossing[i]];
+        if (!l->target) /* its target became stale meanwhile */
+            continue;
+        uint32_t *p = &l->target->links;
+        while (*p != d->crossing[i])
+            p = &d->links[*p].next;
+        *p = l->next;
+        disconnect(d, l);
+    }
+    d->ncrossing = 0;
 }
 
 void link_connect(struct dbt_vcpu *d, uint32_t n, struct block *target)
@@ -88,6 +116,11 @@ void link_connect(struct dbt_vcpu *d, uint32_t n, struct block *target)
     struct link *l = &d->links[n];
     if (l->target)
         return;
+    if (l->crosses) {
+        if (d->ncrossing == MAX_CROSSING)
+            links_uncross(d);
+        d->crossing[d->ncrossing++] = n;
+    }
     l->target = target;
     l->next = target->links;
     target->links = n;
@@ -98,10 +131,8 @@ void block_code_stale(struct dbt_vcpu *d, struct block *b)
 {
     if (!b->entry_m)
         return;
-    for (uint32_t n = b->links; n; n = d->links[n].next) {
-        set_rel32(d, d->links[n].site, d->links[n].stub);
-        d->links[n].target = NULL;
-    }
+    for (uint32_t n = b->links; n; n = d->links[n].next)
+        disconnect(d, &d->links[n]);
     b->links = 0;
     /* Who still comes by the jump table has the flags in st.cc. */
     d->code.rw[b->entry_m] = 0xe9;

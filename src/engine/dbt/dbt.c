@@ -50,30 +50,30 @@ static void forget_supervisor(struct dbt_vcpu *d)
 {
     empty(d, BANK_SUPER);
     jump_table_flush(d, BANK_SUPER);
+    jump_table_flush(d, BANK_SUPER_AC);
+    links_uncross(d);
+    d->nonglobal = d->super_low = false;
+}
+/* What user mode reaches: SUPER_AC is the supervisor's way to it. */
+static void forget_user(struct dbt_vcpu *d)
+{
+    empty(d, BANK_USER);
+    empty(d, BANK_SUPER_AC);
+    jump_table_flush(d, BANK_USER);
 }
 static void forget_nonglobal(struct cpu *c)
 {
     struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
-    jump_table_flush(d, BANK_USER);
-    jump_table_flush(d, BANK_SUPER_AC);
-    empty(d, BANK_USER);
-    empty(d, BANK_SUPER_AC);
-    if (d->ev.i.nonglobal)
+    forget_user(d);
+    if (d->nonglobal || d->ev.i.super_nonglobal)
         forget_supervisor(d);
-}
-static void forget_all(struct cpu *c)
-{
-    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
-    jump_table_flush(d, BANK_USER);
-    jump_table_flush(d, BANK_SUPER_AC);
-    empty(d, BANK_USER);
-    empty(d, BANK_SUPER_AC);
-    forget_supervisor(d);
 }
 
 static void flush_all(struct cpu *c)
 {
-    forget_all(c);
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
+    forget_user(d);
+    forget_supervisor(d);
     interp_cpu_ops.flush_all(c);
 }
 static void flush_nonglobal(struct cpu *c)
@@ -83,7 +83,10 @@ static void flush_nonglobal(struct cpu *c)
 }
 static void flush_page(struct cpu *c, uint64_t lin)
 {
-    forget_all(c);
+    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
+    forget_user(d);
+    if (lin >> 63 || d->super_low || d->ev.i.super_low)
+        forget_supervisor(d);
     interp_cpu_ops.flush_page(c, lin);
 }
 static void cr3_loaded(struct cpu *c, bool keep)

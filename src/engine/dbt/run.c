@@ -80,6 +80,23 @@ static bool translatable(const struct interp *v, const struct block *b)
     return b->gpa && is64(v) && !(v->mode & MODE_CHECKED);
 }
 
+/*
+ * Supervisor code is translated for one virtual page; when it turns up at another, for that one. Code that
+ * runs at two of them in turn is not worth it in the end.
+ */
+static bool bound(struct dbt_vcpu *d, struct block *b, uint64_t vpage)
+{
+    if (b->vpage != vpage && b->entry_m && d->ev.i.rights != BANK_USER) {
+        if (b->rebound == 8)
+            return false;
+        b->rebound++;
+        block_code_stale(d, b);
+    }
+    if (!b->entry_m)
+        b->vpage = vpage;
+    return true;
+}
+
 static uint32_t enter(struct dbt_vcpu *d, const struct block *b)
 {
     uint32_t (*go)(struct dbt_vcpu *, const void *);
@@ -101,7 +118,8 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         v->faulted = true;
         return 0;
     }
-    if (translatable(v, b)) {
+    const bool super = v->rights != BANK_USER;
+    if (translatable(v, b) && bound(d, b, rip & PAGE_MASK)) {
         if (!b->entry_m && b->heat++ >= heat && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
@@ -109,6 +127,10 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         if (b->entry_m) {
             if (link && d->nlinks > link)
                 link_connect(d, link, b);
+            if (super) {
+                d->nonglobal |= !v->fetch_global;
+                d->super_low |= !(rip >> 63);
+            }
             jump_table_mode(d);
             jump_table_add(d, rip, b);
             d->vpage = rip & PAGE_MASK;
@@ -132,9 +154,10 @@ enum engine_exit dbt_step(struct engine_vcpu *ev, bool *faulted)
     v->in_step = true;
     struct block *b = v->single || v->c.st.ev.shadow ? NULL : block_find(v, v->c.st.rip);
     v->in_step = false;
-    if (b && translatable(v, b) && (b->entry_m || translate_block(d, b))) {
+    if (b && translatable(v, b) && bound(d, b, v->c.st.rip & PAGE_MASK) &&
+        (b->entry_m || translate_block(d, b))) {
         jump_table_mode(d);
-        d->vpage = v->c.st.rip & PAGE_MASK;
+        d->vpage = b->vpage;
         enter(d, b);
         note_vectors(d);
         interp_mode_changed(&v->c);

@@ -23,6 +23,7 @@ struct link {
     uint32_t stub;        /* where it goes when the target is not known */
     uint32_t next;        /* in the target's list; 0 ends it */
     bool host_flags;      /* the guest's flags are in the host's there: to entry_h */
+    bool crosses;         /* to another page: undone when supervisor translations are flushed */
     struct block *target; /* NULL: goes to its stub */
 };
 
@@ -91,6 +92,10 @@ struct dbt_vcpu {
     struct dbt_thunks thunks;
     struct link *links;
     uint32_t nlinks, max_links;
+    uint32_t *crossing; /* connected links that cross */
+    uint32_t ncrossing;
+    bool nonglobal;   /* supervisor code lies on a page that is not global (windows: super_nonglobal) */
+    bool super_low;   /* or in the lower half of the address space */
     bool avx;         /* the host saves 32-byte vector registers */
     uint32_t jt_mode; /* under which the jump tables were filled */
     struct window_site *site;
@@ -129,7 +134,9 @@ void code_cache_free(struct dbt_vcpu *d);
 /* Forget all code (the blocks have been forgotten). */
 void code_cache_flush(struct dbt_vcpu *d);
 /* A new link whose displacement lies at site; its number, or 0 when there is no room. */
-uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags);
+uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags, bool crosses);
+/* Links that cross pages go to their stubs again. */
+void links_uncross(struct dbt_vcpu *d);
 /* Let the link jump to the block's code. */
 void link_connect(struct dbt_vcpu *d, uint32_t n, struct block *target);
 /* The block's bytes changed: nobody may come into it again. */

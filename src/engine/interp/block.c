@@ -264,7 +264,7 @@ static struct block *block_make(struct interp *v, gpa_t gpa, uint32_t mode, uint
         return NULL;
     b->gpa = gpa;
     b->mode = mode;
-    b->entry_m = b->entry_h = b->links = b->heat = b->crossings = 0;
+    b->entry_m = b->entry_h = b->links = b->heat = b->crossings = b->rebound = 0;
     b->unmerged = false;
     b->bytes = (uint16_t)MIN(off, room);
     close_block(b, n, off);

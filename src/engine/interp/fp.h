@@ -73,7 +73,7 @@ static ALWAYS_INLINE bool fp_usable(struct interp *v, enum fp_unit unit)
     if (unit == UNIT_SSE || unit == UNIT_MMX_SSE)
         on &= (s->cr4 & CR4_OSFXSR) != 0;
     if (unit == UNIT_MMX || unit == UNIT_MMX_SSE || unit == UNIT_X87)
-        on &= !(s->fpu.fx.fsw & FSW_ES);
+        on &= !(s->fpu.fx.fsw & FSW_ES) || v->ignne;
     if (unit == UNIT_AVX)
         on &= (s->cr4 & CR4_OSXSAVE) && (~s->xcr0 & (XCR0_SSE | XCR0_AVX)) == 0 &&
               (is64(v) || x86_protected(s));
@@ -81,8 +81,11 @@ static ALWAYS_INLINE bool fp_usable(struct interp *v, enum fp_unit unit)
 }
 /* It is not: the fault. */
 const struct insn *fp_unusable(struct interp *v, const struct insn *in, enum fp_unit unit);
-/* An unmasked x87 exception is pending: #MF. With CR0.NE clear the processor waits for an interrupt. */
+/* An unmasked x87 exception is pending: #MF. With CR0.NE clear FERR# is asserted, and the processor waits for
+ * an interrupt before the instruction, or executes it where IGNNE# says so (SDM 3A 2.5). */
 const struct insn *fp_pending(struct interp *v, const struct insn *in);
+/* The x87 state has changed while FERR# was asserted. */
+void fp_ferr_check(struct interp *v);
 
 /* The unit's components are in use from now on (x86_fpu.xinuse). */
 static ALWAYS_INLINE void fp_touch(struct interp *v, enum fp_unit unit)
@@ -117,7 +120,7 @@ struct fp_selectors {
 };
 static inline struct fp_selectors *fp_selectors(struct interp *v)
 {
-    return (struct fp_selectors *)(v->c.st.fpu.fx.unused + 464 - 160);
+    return (struct fp_selectors *)(v->c.st.fpu.fx.unused + (464 - 160));
 }
 
 /* ---- memory operands ---- */
@@ -185,6 +188,8 @@ int fp_run_unmasked(struct interp *v, fp_code *code, void *mem, void *const r[4]
 static ALWAYS_INLINE void fp_run_x87(struct interp *v, fp_code *code, void *mem)
 {
     code(mem, &v->c.st.fpu.fx, NULL, NULL, NULL, v);
+    if (UNLIKELY(v->ferr))
+        fp_ferr_check(v);
 }
 /* Fill in what depends on the guest's CPUID: known only after fp_init. */
 void fp_learn(struct interp *v);

@@ -9,9 +9,24 @@ const struct insn *fp_pending(struct interp *v, const struct insn *in)
         cpu_raise(&v->c, VEC_MF);
         return insn_fault(v, in);
     }
-    /* SDM 3A 2.5 "NE": FERR# is asserted and the processor freezes until an interrupt. FERR# has no wire. */
+    v->ferr = true;
+    if (v->c.wiring.ferr && v->c.wiring.ferr(v->c.wiring.opaque, true)) {
+        v->ignne = true;
+        const struct insn *next = in->fn(v, in);
+        v->ignne = false;
+        return next;
+    }
     v->insns--; /* not executed */
     return insn_leave(v, in, this_rip(v, in));
+}
+
+void fp_ferr_check(struct interp *v)
+{
+    if (ST(v)->fpu.fx.fsw & FSW_ES)
+        return;
+    v->ferr = false;
+    if (v->c.wiring.ferr)
+        v->c.wiring.ferr(v->c.wiring.opaque, false);
 }
 
 const struct insn *fp_unusable(struct interp *v, const struct insn *in, enum fp_unit unit)

@@ -149,7 +149,7 @@ OP(fwait)
         cpu_raise(&v->c, VEC_NM);
         return insn_fault(v, in);
     }
-    return ST(v)->fpu.fx.fsw & FSW_ES ? fp_pending(v, in) : in + 1;
+    return (ST(v)->fpu.fx.fsw & FSW_ES) && !v->ignne ? fp_pending(v, in) : in + 1;
 }
 
 /* Those that do not wait ask for the unit only. */
@@ -384,6 +384,8 @@ void fp_x87_init(struct interp *v)
     fpu->fx.ftw = 0;
     memset(fpu->fx.st, 0, sizeof(fpu->fx.st));
     clear_pointers(v);
+    if (v->ferr)
+        fp_ferr_check(v);
 }
 
 bool fp_x87_initial(struct interp *v)

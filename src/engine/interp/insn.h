@@ -57,6 +57,8 @@ struct block {
     uint32_t entry_m, entry_h, stale_code;
     uint32_t links;      /* jumps of other blocks to it */
     uint32_t heat;       /* how often it was interpreted */
+    uint64_t vpage;      /* at which supervisor code was translated */
+    uint8_t rebound;     /* how often it was translated for another page */
     uint16_t crossings;  /* checks that failed because they span two pages */
     bool unmerged;       /* each access has a check of its own */
     struct insn insns[]; /* n + 1: behind the last one stands op_block_end */
@@ -101,6 +103,15 @@ struct tlb_info {
     bool logged; /* the slot stands in v->filled */
 };
 
+/* Translations of a PCID that is not the current one (tlb_space.c). */
+struct tlb_space {
+    unsigned pcid;         /* or ~0: none */
+    uint64_t since;        /* when they were put aside: v->spaces_left then */
+    struct tlb_kept *kept; /* n of them; room for every slot, or NULL */
+    unsigned n;
+};
+#define TLB_SPACES 8
+
 #define JC_SIZE 4096u
 struct jump_cache {
     uint64_t rip;
@@ -128,14 +139,20 @@ struct interp {
     uint64_t key;          /* of jump-cache entries: TLB generation, rights, mode */
     struct tlb_entry *tlb; /* bank in use */
     struct wr_pending wr;
-    uint64_t insns;    /* retired before the current block was entered */
+    uint64_t insns;  /* retired before the current block was entered */
+    uint64_t faults; /* instructions that raised a fault instead */
+    /* interp_run_limited: where insns + faults is to stop, and handlers that may be called until then. */
+    bool limited;
+    uint64_t stop_at, calls_left;
     bool faulted;      /* a handler left with cpu->fault to be delivered */
     bool single;       /* TF, RF, breakpoints: one instruction at a time */
     bool in_step;      /* step_one is running: no handler goes on to another instruction */
     bool alone;        /* no handler goes on to another block */
+    bool fetch_global; /* the page of the last tlb_fetch is global */
     bool translates;   /* modes are told apart as translated code needs it */
+    bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
     bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
-    bool no_trap;      /* INT n: no single-step trap behind it; SYSCALL, SYSRET: they saw to it */
+    bool no_trap;      /* INT n: no single-step trap behind it */
     uint64_t cs_base;  /* for which the generation stands, outside 64-bit mode */
     uint32_t cs_limit;
     bool stepping; /* the engine's user asked for single step */
@@ -148,7 +165,11 @@ struct interp {
     uint32_t filled[TLB_BANKS * TLB_SIZE]; /* log of filled slots: bank << 16 | index */
     unsigned nfilled;
     uint64_t large_lo, large_hi; /* linear range that holds fragments of large pages */
-    bool nonglobal;              /* BANK_SUPER may hold pages that are not global */
+    /* BANK_SUPER may hold pages that are not global; pages of the lower half: see tlb_note. */
+    bool super_nonglobal, super_low;
+    unsigned pcid; /* whose translations these are, with the global ones */
+    struct tlb_space spaces[TLB_SPACES];
+    uint64_t spaces_left;
     struct jump_cache jc[JC_SIZE];
     struct block_cache *blocks;
     struct x86_decoder decoder;
@@ -159,6 +180,8 @@ struct interp {
     unsigned nbreakpoints;
     char error_text[256];
     struct fp_thunks *thunks;
+    bool ferr;                       /* FERR# is asserted */
+    bool ignne;                      /* the instruction in work runs although an x87 exception is pending */
     const struct block_hooks *hooks; /* or NULL */
 };
 
@@ -227,6 +250,8 @@ const struct insn *insn_gp0(struct interp *v, const struct insn *in);
 /* The instruction is done, st.rip is set (by cpu/): find the next block, or leave when something is pending.
  */
 const struct insn *insn_continue(struct interp *v, const struct insn *in);
+/* A single-step trap is due at the end of this instruction. */
+void step_trap(struct interp *v);
 /* The instruction is done; go on at `rip` (masked already) through the jump cache. */
 const struct insn *insn_goto_slow(struct interp *v, uint64_t rip);
 /* Done; the mode may have changed or an event be pending: set st.rip and leave for the run loop. */
@@ -248,9 +273,6 @@ static ALWAYS_INLINE const struct insn *insn_goto(struct interp *v, const struct
     }
     return insn_goto_slow(v, rip);
 }
-
-/* A #DB trap behind the instruction that is under way. */
-void insn_single_step_trap(struct interp *v);
 
 /* ---- addresses ---- */
 
@@ -377,9 +399,15 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 /* ---- TLB and blocks ---- */
 
 void tlb_init(struct interp *v);
+void tlb_free(struct interp *v);
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
+void tlb_flush_pcid(struct interp *v, unsigned pcid, bool one_page, uint64_t lin);
+/* CR3 was loaded: drop what is not global of its PCID, unless `keep`. */
+void tlb_cr3_loaded(struct interp *v, bool keep);
+/* A walk for lin faulted: what is held for it goes (SDM 3A 4.10.4.1). */
+void tlb_faulted(struct interp *v, uint64_t lin);
 /* No direct writes to that guest page any more. */
 void tlb_revoke_write(struct interp *v, gpa_t page);
 /*
@@ -392,6 +420,8 @@ struct tlb_range {
     uintptr_t addend;
 };
 bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
+/* An entry of that bank has come to hold t. */
+void tlb_note(struct interp *v, unsigned bank, const struct tlb_info *t);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
 bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa);
 extern const struct cpu_ops interp_cpu_ops;

@@ -34,6 +34,20 @@ enum engine_exit interp_step(struct engine_vcpu *ev, bool *faulted)
     return EXIT_KICK;
 }
 
+enum engine_exit interp_run_limited(struct engine_vcpu *ev, uint64_t limit, uint64_t *done,
+                                    struct engine_exit_info *info)
+{
+    struct interp *v = &ev->i;
+    uint64_t from = v->insns + v->faults;
+    v->limited = true;
+    v->stop_at = from + limit;
+    v->calls_left = 4 * limit + 64;
+    enum engine_exit why = run_loop(v, info);
+    v->limited = false;
+    *done = v->insns + v->faults - from;
+    return why;
+}
+
 const struct engine_ops interp_engine = {
     .name = "interp",
     .summary = "interpreter: runs everywhere, states what every instruction means",

@@ -18,5 +18,13 @@ struct cpu *interp_cpu(struct engine_vcpu *v);
  * which is then NOT delivered: state is as before the instruction. For tests and lockstep.
  */
 enum engine_exit interp_step(struct engine_vcpu *v, bool *faulted);
+/*
+ * As the engine's run, but returns EXIT_KICK when `limit` instructions have retired or faulted, in the middle
+ * of a block if need be, with faults and one pending event delivered. Repeated string instructions count once
+ * they are through; one that would not end does not keep the call either: it returns after 4 * limit + 64
+ * handlers at most. For fuzzing and lockstep, where no other thread is there to kick. *done: how many it was.
+ */
+enum engine_exit interp_run_limited(struct engine_vcpu *v, uint64_t limit, uint64_t *done,
+                                    struct engine_exit_info *info);
 
 #endif

@@ -251,26 +251,22 @@ OP(iret)
         return insn_fault(v, in);
     return insn_continue(v, in);
 }
-/* TF counts as it is after the instruction (APM 2 6.1.1), also when it was clear and none was expected. */
-static const struct insn *system_call_done(struct interp *v, const struct insn *in)
-{
-    v->no_trap = true;
-    if (ST(v)->rflags & FL_TF)
-        insn_single_step_trap(v);
-    return insn_continue(v, in);
-}
 OP(syscall)
 {
     uint64_t next = next_rip(v, in);
     if (!cpu_syscall(&v->c, next))
         return insn_fault(v, in);
-    return system_call_done(v, in);
+    v->tf_at_end = true;
+    return insn_continue(v, in);
 }
 OP(sysret)
 {
     if (!cpu_sysret(&v->c, in->osz))
         return insn_fault(v, in);
-    return system_call_done(v, in);
+    v->tf_at_end = true;
+    if (!v->in_step && (ST(v)->rflags & FL_TF)) /* it has just been set: run_one did not run this one */
+        step_trap(v);
+    return insn_continue(v, in);
 }
 OP(sysenter)
 {

@@ -33,7 +33,8 @@ const struct insn *string_repeat(struct interp *v, const struct insn *in, string
         if (stop || done == left)
             return in + 1;
         if (v->in_step || atomic_load_explicit(&v->c.poll, memory_order_relaxed)) {
-            v->insns--; /* not retired: it goes on later */
+            v->insns--;             /* not retired: it goes on later */
+            ST(v)->rflags |= FL_RF; /* and has met its breakpoint already (SDM 3B 17.3.1.1) */
             return insn_leave(v, in, this_rip(v, in));
         }
     }

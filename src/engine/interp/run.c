@@ -3,6 +3,7 @@
  * one instruction at a time where single steps, breakpoints or interrupt shadows ask for it.
  */
 #include "engine/interp/run.h"
+#include "engine/interp/block.h"
 #include "engine/interp/insn.h"
 
 /* ---- leaving handlers ---- */
@@ -105,12 +106,15 @@ void interp_mode_changed(struct cpu *c)
 
 /* ---- one instruction ---- */
 
-/* Instruction breakpoints (SDM 3B 17.3.1.1): a fault before the instruction. */
+/*
+ * Instruction breakpoints (SDM 3B 17.3.1.1): a fault before the instruction. Behind a load of SS there is
+ * none, as if RF were set (SDM 3A 6.8.3).
+ */
 static bool exec_breakpoint(struct interp *v)
 {
     struct x86_state *s = &v->c.st;
     uint64_t lin = is64(v) ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip), hit = 0;
-    if (s->rflags & FL_RF)
+    if ((s->rflags & FL_RF) || (s->ev.shadow & X86_SHADOW_MOVSS))
         return false;
     for (unsigned n = 0; n < 4; n++)
         if (bits(s->dr7, 2 * n, 2) && bits(s->dr7, 16 + 4 * n, 2) == 0 && s->dr[n] == lin)
@@ -121,11 +125,52 @@ static bool exec_breakpoint(struct interp *v)
     return true;
 }
 
-void insn_single_step_trap(struct interp *v)
+void step_trap(struct interp *v)
 {
-    v->c.st.ev.debug_pending = true;
-    v->c.st.ev.dr6_pending |= DR6_BS;
+    struct x86_events *ev = &v->c.st.ev;
+    ev->debug_pending = true;
+    ev->dr6_pending |= DR6_BS;
     cpu_recheck(&v->c);
+}
+
+/*
+ * Execute the instruction at st.rip. False: v->faulted. *next: the address behind it, or its own where it is
+ * a repeated one that is not through.
+ */
+static bool execute_one(struct interp *v, uint64_t *next_at)
+{
+    struct x86_state *s = &v->c.st;
+    uint64_t rip = s->rip;
+    struct block *b = block_find(v, rip);
+    if (!b) {
+        v->faulted = true;
+        return false;
+    }
+    v->blk = b;
+    v->block_rip = rip;
+    v->key = ~0ull; /* no handler goes on through the jump cache */
+    const struct insn *in = b->insns;
+    *next_at = next_rip(v, in);
+    const struct insn *next = in->fn(v, in);
+    if (next) /* fell through to the block's end */
+        insn_leave(v, in, *next_at);
+    if ((in->flags & (IN_REP | IN_REPNE)) && s->rip == rip)
+        *next_at = rip;
+    return !v->faulted;
+}
+
+/*
+ * The single-step trap behind an instruction (SDM 3B 17.3.1.4), by TF as it was before it. A load of SS has
+ * none (SDM 3A 6.8.3). With DEBUGCTL.BTF only what changed the course has one (SDM 3B 17.4.3).
+ */
+static bool single_steps(const struct interp *v, bool tf, uint64_t next)
+{
+    const struct x86_state *s = &v->c.st;
+    if (v->tf_at_end)
+        tf = s->rflags & FL_TF;
+    if (!tf || v->no_trap || (s->ev.shadow & X86_SHADOW_MOVSS))
+        return false;
+    return !(s->msr.debugctl & DEBUGCTL_BTF) || s->rip != next;
 }
 
 void run_one(struct interp *v)
@@ -135,31 +180,58 @@ void run_one(struct interp *v)
         v->faulted = true;
         return;
     }
+    struct x86_events before = s->ev;
     bool tf = s->rflags & FL_TF;
+    uint64_t next = 0;
     s->rflags &= ~FL_RF; /* cleared by every instruction that completes; a fault sets it in what it pushes */
     s->ev.shadow = 0;    /* lasts for this one instruction, which may set it again */
-    v->no_trap = false;
+    v->tf_at_end = v->no_trap = false;
     v->in_step = true;
-    struct block *b = block_find(v, s->rip);
-    if (!b) {
-        v->faulted = true;
-    } else {
-        v->blk = b;
-        v->block_rip = s->rip;
-        v->key = ~0ull; /* no handler goes on through the jump cache */
-        const struct insn *in = b->insns, *next = in->fn(v, in);
-        if (next) /* fell through to the block's end */
-            insn_leave(v, in, next_rip(v, in));
-    }
+    bool done = execute_one(v, &next);
     v->in_step = false;
     interp_mode_changed(&v->c);
-    if (v->faulted)
+    if (!done) {
+        /* It has not happened, so it has met no data breakpoint. */
+        s->ev.debug_pending = before.debug_pending;
+        s->ev.dr6_pending = before.dr6_pending;
         return;
-    if (tf && !v->no_trap)
-        insn_single_step_trap(v);
+    }
+    if (single_steps(v, tf, next))
+        step_trap(v);
 }
 
 /* ---- the loop ---- */
+
+/*
+ * Handlers from `in` on. With a limit the run stops at it, wherever in a block that is, and as soon as
+ * something is pending; a repeated string instruction stops after each stretch.
+ */
+static void run_handlers(struct interp *v, const struct insn *in)
+{
+    if (LIKELY(!v->limited)) {
+        while (in)
+            in = in->fn(v, in);
+        return;
+    }
+    while (in) {
+        uint64_t done = (uint64_t)(in - v->blk->insns);
+        if (!block_is_end(in) && (v->insns + done + v->faults >= v->stop_at || !v->calls_left ||
+                                  atomic_load_explicit(&v->c.poll, memory_order_relaxed))) {
+            v->insns += done;
+            v->c.st.rip = this_rip(v, in);
+            return;
+        }
+        if (in->flags & (IN_REP | IN_REPNE))
+            cpu_recheck(&v->c);
+        v->calls_left--;
+        in = in->fn(v, in);
+    }
+}
+
+static bool limit_reached(const struct interp *v)
+{
+    return v->limited && (v->insns + v->faults >= v->stop_at || !v->calls_left);
+}
 
 static bool at_breakpoint(const struct interp *v)
 {
@@ -178,32 +250,45 @@ void run_start(struct interp *v)
         cpu_recheck(&v->c); /* cpu_events says whether it goes on */
 }
 
-enum run_step run_between(struct interp *v, enum engine_exit *exit)
+/* Fault and event, once each. Events may come one behind another, as an NMI behind a debug trap: true. */
+static bool take_pending(struct interp *v, enum cpu_result *r, enum run_step *step, bool *kicked)
 {
     struct cpu *c = &v->c;
-    enum cpu_result r = CPU_GO_ON;
-    enum run_step step = STEP_NOTHING;
+    *r = CPU_GO_ON;
     if (v->faulted) {
         v->faulted = false;
-        r = cpu_deliver_fault(c);
+        v->faults++;
+        *r = cpu_deliver_fault(c);
         interp_mode_changed(c);
-        step = STEP_CHANGED;
+        *step = STEP_CHANGED;
     }
     /* Also behind a fault: a handler that faults at once would never be interrupted otherwise. */
-    if (r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
+    if (*r == CPU_GO_ON && atomic_load_explicit(&c->poll, memory_order_acquire)) {
         if (atomic_exchange(&c->kicked, false)) {
-            *exit = EXIT_KICK;
-            return STEP_EXIT;
+            *kicked = true;
+            return false;
         }
         v->events++;
-        r = cpu_events(c);
+        v->calls_left -= v->calls_left > 0;
+        *r = cpu_events(c);
         interp_mode_changed(c);
-        step = STEP_CHANGED;
+        *step = STEP_CHANGED;
     }
-    if (r == CPU_GO_ON)
+    return *r == CPU_GO_ON && !c->st.ev.shadow && !limit_reached(v) &&
+           atomic_load_explicit(&c->poll, memory_order_relaxed);
+}
+
+enum run_step run_between(struct interp *v, enum engine_exit *exit)
+{
+    enum cpu_result r;
+    enum run_step step = STEP_NOTHING;
+    bool kicked = false;
+    while (take_pending(v, &r, &step, &kicked))
+        ;
+    if (r == CPU_GO_ON && !kicked && !limit_reached(v))
         return step;
     v->halts += r == CPU_HALT;
-    *exit = r == CPU_HALT ? EXIT_HALT : EXIT_SHUTDOWN;
+    *exit = r == CPU_HALT ? EXIT_HALT : r == CPU_SHUTDOWN ? EXIT_SHUTDOWN : EXIT_KICK;
     return STEP_EXIT;
 }
 
@@ -211,6 +296,7 @@ bool run_single(struct interp *v, bool first)
 {
     if (!first && at_breakpoint(v))
         return true;
+    v->calls_left -= v->calls_left > 0;
     run_one(v);
     return v->stepping && !v->faulted;
 }
@@ -228,8 +314,6 @@ enum engine_exit run_loop(struct interp *v, struct engine_exit_info *info)
             continue;
         }
         /* insn_goto_slow leaves at once when something is pending. */
-        const struct insn *in = insn_goto_slow(v, v->c.st.rip);
-        while (in)
-            in = in->fn(v, in);
+        run_handlers(v, insn_goto_slow(v, v->c.st.rip));
     }
 }

@@ -61,6 +61,7 @@ void soft_vcpu_destroy(struct engine_vcpu *ev)
     if (!ev)
         return;
     fp_free(&ev->i);
+    tlb_free(&ev->i);
     block_cache_free(ev->i.blocks);
     lapic_free(ev->i.c.apic);
     free(ev);
@@ -90,7 +91,12 @@ struct engine_vcpu *soft_vcpu_create(struct engine *en, unsigned id, size_t size
     struct interp *v = &ev->i;
     const struct engine_config *cfg = &en->cfg;
     const struct cpu_wiring wiring = {
-        .extint_ack = cfg->extint_ack, .eoi = cfg->eoi, .wake = cfg->wake, .opaque = cfg->opaque};
+        .extint_ack = cfg->extint_ack,
+        .eoi = cfg->eoi,
+        .ferr = cfg->ferr,
+        .wake = cfg->wake,
+        .opaque = cfg->opaque,
+    };
     struct lapic *apic = lapic_new(en->apics, cfg->clock, id);
     v->engine = en;
     v->blocks = block_cache_new(e);

@@ -1,5 +1,5 @@
 /*
- * tlb.c: the interpreter's software TLB: fills, flushes, and every access that does not hit it.
+ * tlb.c: the interpreter's software TLB: fills, and every access that does not hit it.
  *
  * An entry's tags say which kinds of access may go straight to host memory. What never may (devices, ROM
  * writes, pages that hold decoded code, accesses over two pages) has no tag and comes here each time; the
@@ -13,100 +13,6 @@ static bool noncanonical(struct interp *v, bool stack)
 {
     v->noncanonical = !stack; /* insn_fault makes it #SS when the operand's segment is SS */
     return cpu_raise_err(&v->c, stack ? VEC_SS : VEC_GP, 0);
-}
-
-static void entry_clear(struct interp *v, unsigned bank, unsigned i)
-{
-    v->tlbs[bank][i] = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
-    v->info[bank][i] = (struct tlb_info){.page = TLB_INVALID};
-}
-
-void tlb_init(struct interp *v)
-{
-    for (unsigned b = 0; b < TLB_BANKS; b++)
-        for (unsigned i = 0; i < TLB_SIZE; i++)
-            entry_clear(v, b, i);
-    v->nfilled = 0;
-    v->large_lo = ~0ull;
-    v->large_hi = 0;
-}
-
-static void new_generation(struct interp *v)
-{
-    v->generation++;
-    interp_mode_changed(&v->c);
-}
-
-static bool drop_any(const struct tlb_info *t, uint64_t lin)
-{
-    return true;
-}
-static bool drop_nonglobal(const struct tlb_info *t, uint64_t lin)
-{
-    return !t->t.global;
-}
-/* Another 4 KiB fragment of the mapping that holds lin. */
-static bool drop_fragment(const struct tlb_info *t, uint64_t lin)
-{
-    return (t->page & ~(t->t.size - 1)) == (lin & ~(t->t.size - 1));
-}
-
-/* Walk the log of filled slots; what stays valid stays in the log, once. */
-static void drop_if(struct interp *v, bool (*drop)(const struct tlb_info *t, uint64_t lin), uint64_t lin)
-{
-    unsigned kept = 0;
-    for (unsigned k = 0; k < v->nfilled; k++) {
-        unsigned bank = v->filled[k] >> 16, i = v->filled[k] & 0xffff;
-        struct tlb_info *t = &v->info[bank][i];
-        if (t->page != TLB_INVALID && !drop(t, lin)) {
-            v->filled[kept++] = v->filled[k];
-            continue;
-        }
-        entry_clear(v, bank, i);
-    }
-    v->nfilled = kept;
-    new_generation(v);
-}
-
-void tlb_flush_all(struct interp *v)
-{
-    drop_if(v, drop_any, 0);
-    v->nonglobal = false;
-    v->large_lo = ~0ull;
-    v->large_hi = 0;
-}
-
-void tlb_flush_nonglobal(struct interp *v)
-{
-    drop_if(v, drop_nonglobal, 0);
-    v->nonglobal = false;
-}
-
-void tlb_flush_page(struct interp *v, uint64_t lin)
-{
-    if (lin >= v->large_lo && lin <= v->large_hi) {
-        drop_if(v, drop_fragment, lin);
-        return;
-    }
-    unsigned i = lin >> PAGE_SHIFT & (TLB_SIZE - 1);
-    for (unsigned b = 0; b < BANK_CHECKED; b++)
-        if (v->info[b][i].page == (lin & PAGE_MASK)) {
-            bool logged = v->info[b][i].logged;
-            entry_clear(v, b, i);
-            v->info[b][i].logged = logged; /* the log keeps the slot: it may be filled again */
-        }
-    new_generation(v);
-}
-
-void tlb_revoke_write(struct interp *v, gpa_t page)
-{
-    for (unsigned k = 0; k < v->nfilled; k++) {
-        unsigned bank = v->filled[k] >> 16, i = v->filled[k] & 0xffff;
-        if (v->info[bank][i].t.page == page)
-            v->tlbs[bank][i].wr = TLB_INVALID;
-    }
-    if (v->hooks)
-        v->hooks->write_revoked(v);
 }
 
 /* Rights that an access has in the current bank. */
@@ -129,11 +35,11 @@ static struct tlb_info *tlb_fill(struct interp *v, uint64_t lin, unsigned acc,
     struct tlb_entry *e = &v->tlbs[bank][i];
     struct tlb_info *info = &v->info[bank][i];
     uint64_t page = lin & PAGE_MASK;
-    v->nonglobal |= bank == BANK_SUPER && !t->global;
     if (!info->logged)
         v->filled[v->nfilled++] = bank << 16 | i;
     struct mem_slot *s = mem_find(v->c.mem, t->page);
     *info = (struct tlb_info){.page = page, .t = *t, .ram = s, .rom = s && s->rom, .logged = true};
+    tlb_note(v, bank, info);
     *e = (struct tlb_entry){TLB_INVALID, TLB_INVALID, TLB_INVALID, 0};
     if (t->size > PAGE_SIZE) {
         v->large_lo = MIN(v->large_lo, lin & ~(t->size - 1));
@@ -165,8 +71,10 @@ static struct tlb_info *translate(struct interp *v, uint64_t lin, unsigned acc)
     }
     v->tlb_misses++;
     struct cpu_translation t;
-    if (!cpu_walk(&v->c, lin, acc, &t))
+    if (!cpu_walk(&v->c, lin, acc, &t)) {
+        tlb_faulted(v, lin);
         return NULL;
+    }
     return tlb_fill(v, lin, acc, &t);
 }
 
@@ -366,6 +274,7 @@ bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa)
     if (!t)
         return false;
     *gpa = t->t.page + (lin & ~PAGE_MASK);
+    v->fetch_global = t->t.global;
     return true;
 }
 
@@ -481,19 +390,13 @@ static void ops_flush_page(struct cpu *c, uint64_t lin)
 {
     tlb_flush_page(CONTAINER_OF(c, struct interp, c), lin);
 }
-/* One address space is held at a time: another PCID's entries go with any load of CR3, as silicon may do. */
 static void ops_cr3_loaded(struct cpu *c, bool keep)
 {
-    tlb_flush_nonglobal(CONTAINER_OF(c, struct interp, c));
+    tlb_cr3_loaded(CONTAINER_OF(c, struct interp, c), keep);
 }
 static void ops_flush_pcid(struct cpu *c, unsigned pcid, bool one_page, uint64_t lin)
 {
-    if (pcid != (c->st.cr3 & 0xfff)) /* nothing of it is held */
-        return;
-    if (one_page)
-        tlb_flush_page(CONTAINER_OF(c, struct interp, c), lin);
-    else
-        tlb_flush_nonglobal(CONTAINER_OF(c, struct interp, c));
+    tlb_flush_pcid(CONTAINER_OF(c, struct interp, c), pcid, one_page, lin);
 }
 
 const struct cpu_ops interp_cpu_ops = {

@@ -33,14 +33,24 @@ static void print_string(const char *s)
         print_char(*s++);
 }
 
+/* Divides *v and gives the remainder: 32-bit images have no library for the compiler's 64-bit division. */
+static unsigned divide(uint64_t *v, uint32_t base)
+{
+    uint32_t high = (uint32_t)(*v >> 32), low = (uint32_t)*v, rest = high % base;
+
+    high /= base;
+    asm("divl %4" : "=a"(low), "=d"(rest) : "a"(low), "d"(rest), "r"(base) : "cc");
+    *v = (uint64_t)high << 32 | low;
+    return rest;
+}
+
 static void print_number(uint64_t v, unsigned base, unsigned width, char pad)
 {
     char text[24];
     unsigned n = 0;
 
     do {
-        text[n++] = "0123456789abcdef"[v % base];
-        v /= base;
+        text[n++] = "0123456789abcdef"[divide(&v, base)];
     } while (v);
     for (; width > n; width--)
         print_char(pad);
@@ -71,7 +81,7 @@ void print(const char *format, ...)
         case 's': print_string(va_arg(ap, const char *)); break;
         case 'c': print_char((char)va_arg(ap, int)); break;
         case 'd': {
-            int64_t v = is_long ? va_arg(ap, int64_t) : va_arg(ap, int);
+            int64_t v = is_long ? va_arg(ap, long) : va_arg(ap, int);
             if (v < 0)
                 print_char('-');
             print_number(v < 0 ? -(uint64_t)v : (uint64_t)v, 10, width, pad);
@@ -79,8 +89,8 @@ void print(const char *format, ...)
         }
         case 'u':
         case 'x':
-            print_number(is_long ? va_arg(ap, uint64_t) : va_arg(ap, unsigned), *f == 'u' ? 10 : 16, width,
-                         pad);
+            print_number(is_long ? va_arg(ap, unsigned long) : va_arg(ap, unsigned), *f == 'u' ? 10 : 16,
+                         width, pad);
             break;
         default: print_char(*f); break;
         }

@@ -54,6 +54,8 @@ enum vector {
 #define FLAG_RF      BIT(16)
 #define FLAG_VM      BIT(17)
 #define FLAG_AC      BIT(18)
+#define FLAG_VIF     BIT(19)
+#define FLAG_VIP     BIT(20)
 #define FLAG_ID      BIT(21)
 #define FLAGS_ALWAYS 2
 
@@ -69,10 +71,14 @@ enum vector {
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 
+#define CR4_VME        BIT(0)
+#define CR4_PVI        BIT(1)
 #define CR4_TSD        BIT(2)
 #define CR4_DE         BIT(3)
+#define CR4_PSE        BIT(4)
 #define CR4_PAE        BIT(5)
 #define CR4_PGE        BIT(7)
+#define CR4_PCE        BIT(8)
 #define CR4_OSFXSR     BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP       BIT(11)
@@ -90,6 +96,8 @@ enum vector {
 #define MSR_TSC            0x10
 #define MSR_APIC_BASE      0x1b
 #define MSR_SYSENTER_CS    0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
 #define MSR_PAT            0x277
 #define MSR_TSC_DEADLINE   0x6e0
 #define MSR_X2APIC         0x800
@@ -103,33 +111,35 @@ enum vector {
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
 
-#define DEFINE_CR(n)                                            \
-    static inline uint64_t read_cr##n(void)                     \
-    {                                                           \
-        uint64_t v;                                             \
-        asm volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory"); \
-        return v;                                               \
-    }                                                           \
-    static inline void write_cr##n(uint64_t v)                  \
-    {                                                           \
-        asm volatile("mov %0, %%cr" #n ::"r"(v) : "memory");    \
+#define DEFINE_CR(n)                                                        \
+    static inline uint64_t read_cr##n(void)                                 \
+    {                                                                       \
+        unsigned long v;                                                    \
+        asm volatile("mov %%cr" #n ", %0" : "=r"(v)::"memory");             \
+        return v;                                                           \
+    }                                                                       \
+    static inline void write_cr##n(uint64_t v)                              \
+    {                                                                       \
+        asm volatile("mov %0, %%cr" #n ::"r"((unsigned long)v) : "memory"); \
     }
 DEFINE_CR(0)
 DEFINE_CR(2)
 DEFINE_CR(3)
 DEFINE_CR(4)
+#ifdef __x86_64__
 DEFINE_CR(8)
+#endif
 
-#define DEFINE_DR(n)                                            \
-    static inline uint64_t read_dr##n(void)                     \
-    {                                                           \
-        uint64_t v;                                             \
-        asm volatile("mov %%dr" #n ", %0" : "=r"(v)::"memory"); \
-        return v;                                               \
-    }                                                           \
-    static inline void write_dr##n(uint64_t v)                  \
-    {                                                           \
-        asm volatile("mov %0, %%dr" #n ::"r"(v) : "memory");    \
+#define DEFINE_DR(n)                                                        \
+    static inline uint64_t read_dr##n(void)                                 \
+    {                                                                       \
+        unsigned long v;                                                    \
+        asm volatile("mov %%dr" #n ", %0" : "=r"(v)::"memory");             \
+        return v;                                                           \
+    }                                                                       \
+    static inline void write_dr##n(uint64_t v)                              \
+    {                                                                       \
+        asm volatile("mov %0, %%dr" #n ::"r"((unsigned long)v) : "memory"); \
     }
 DEFINE_DR(0)
 DEFINE_DR(1)
@@ -198,6 +208,10 @@ static inline bool cpu_is_amd(void)
     {                                                                   \
         return cpuid_has_leaf(leaf) && (cpuid(leaf, 0).reg & BIT(bit)); \
     }
+CPU_FEATURE(vme, 1, edx, 1)
+CPU_FEATURE(pse, 1, edx, 3)
+CPU_FEATURE(sep, 1, edx, 11)
+CPU_FEATURE(pse36, 1, edx, 17)
 CPU_FEATURE(pcid, 1, ecx, 17)
 CPU_FEATURE(x2apic, 1, ecx, 21)
 CPU_FEATURE(tsc_deadline, 1, ecx, 24)
@@ -213,13 +227,13 @@ CPU_FEATURE(rdtscp, 0x80000001, edx, 27)
 
 static inline uint64_t read_flags(void)
 {
-    uint64_t v;
+    unsigned long v;
     asm volatile("pushf; pop %0" : "=r"(v)::"memory");
     return v;
 }
 static inline void write_flags(uint64_t v)
 {
-    asm volatile("push %0; popf" ::"r"(v) : "memory", "cc");
+    asm volatile("push %0; popf" ::"r"((unsigned long)v) : "memory", "cc");
 }
 static inline void cli(void)
 {
@@ -241,7 +255,7 @@ static inline void cpu_relax(void)
 }
 static inline void invlpg(uint64_t va)
 {
-    asm volatile("invlpg (%0)" ::"r"(va) : "memory");
+    asm volatile("invlpg (%0)" ::"r"((uintptr_t)va) : "memory");
 }
 static inline void barrier(void)
 {
@@ -249,11 +263,11 @@ static inline void barrier(void)
 }
 static inline uint64_t read8(uint64_t va)
 {
-    return *(volatile uint64_t *)va;
+    return *(volatile uint64_t *)(uintptr_t)va;
 }
 static inline void write8(uint64_t va, uint64_t v)
 {
-    *(volatile uint64_t *)va = v;
+    *(volatile uint64_t *)(uintptr_t)va = v;
 }
 /* Serialise: what was stored is now what is executed (SDM 3A 8.1.3). */
 static inline void serialise(void)

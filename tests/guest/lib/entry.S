@@ -1,8 +1,29 @@
 /*
- * entry.S: the 32-bit and the 64-bit entry of an image (Linux Documentation/arch/x86/boot.rst), and from there the
- * way to frame_main() in one and the same state.
+ * entry.S: the 32-bit and the 64-bit entry of an image (Linux Documentation/arch/x86/boot.rst), the entry for multiboot
+ * and PVH loaders, and from there the way to frame_main() in one and the same state.
  */
 #include "image.h"
+
+/* Store a struct entry_32_state (frame.h): segments are flat, nothing is known of the stack. ESP is lost. */
+    .macro keep_state_32 to
+    mov %eax, \to
+    mov %ebx, \to + 4
+    mov %esi, \to + 8
+    mov %edi, \to + 12
+    mov %ebp, \to + 16
+    mov %cr0, %eax
+    mov %eax, \to + 20
+    mov %cr4, %eax
+    mov %eax, \to + 24
+    mov $stack_top, %esp
+    pushf
+    popl \to + 28
+    mov %cs, \to + 32
+    mov %ds, \to + 34
+    mov %es, \to + 36
+    mov %ss, \to + 38
+    sgdt \to + 40
+    .endm
 
     .section .entry, "awx"
 
@@ -10,6 +31,8 @@
     .code32
     .globl entry_32
 entry_32:
+    keep_state_32 entry_32_state
+from_loader:
     cli
     cld
     mov $0x18, %eax
@@ -52,8 +75,8 @@ entry_32:
     jmp entry_64
 
     .balign 8
-entry_gdt:
-    .quad 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+entry_gdt: /* 0x20: for what comes with a GDT that is gone, or none */
+    .quad 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff
 entry_gdtr:
     .word entry_gdtr - entry_gdt - 1
     .long entry_gdt
@@ -110,8 +133,31 @@ entry_64:
     call frame_main
     ud2
 
+/* Multiboot and PVH: 32-bit protected mode, flat segments, EBX at what the loader tells, boot_params nowhere. */
+    .section .text.loader, "ax"
+    .code32
+    .globl entry_loader
+entry_loader:
+    keep_state_32 loader_state
+    cli
+    lgdt entry_gdtr
+    ljmp $0x20, $1f
+1:  mov $no_boot_params, %esi
+    jmp from_loader
+    .code64
+
+    .bss
+    .balign 8
+no_boot_params:
+    .skip 4096
+
     .data
     .balign 8
+    .globl entry_32_state, loader_state
+entry_32_state:
+    .fill 48, 1, 0
+loader_state:
+    .fill 48, 1, 0
     .globl entry_state
 entry_state: /* struct entry_state of frame.h */
     .fill 72, 1, 0

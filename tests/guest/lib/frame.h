@@ -33,4 +33,15 @@ struct entry_state {
 } __attribute__((packed));
 extern struct entry_state entry_state;
 
+/* At the 32-bit entry, if that was the way; at the one for multiboot and PVH (lib/multiboot.h, lib/pvh.h). */
+struct entry_32_state {
+    uint32_t eax, ebx, esi, edi, ebp;
+    uint32_t cr0, cr4, eflags;
+    uint16_t cs, ds, es, ss;
+    uint16_t gdt_limit;
+    uint32_t gdt_base;
+    uint16_t unused;
+} __attribute__((packed));
+extern struct entry_32_state entry_32_state, loader_state;
+
 #endif

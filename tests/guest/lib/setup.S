@@ -42,7 +42,7 @@ setup_header:
     .long IMAGE_BASE      /* 0x230 kernel_alignment */
     .byte 0               /* 0x234 relocatable_kernel */
     .byte 20              /* 0x235 min_alignment, log2 */
-    .word 1               /* 0x236 xloadflags: XLF_KERNEL_64 */
+    .word image_xloadflags /* 0x236 xloadflags: XLF_KERNEL_64, unless the image says otherwise */
     .long 2047            /* 0x238 cmdline_size */
     .long 0               /* 0x23c hardware_subarch */
     .quad 0               /* 0x240 hardware_subarch_data */
@@ -110,7 +110,14 @@ setup_code:
     mov %cr0, %eax
     or $1, %al
     mov %eax, %cr0
+    mov $0x18, %ax
+    mov %ax, %ds
+    mov %ax, %es
+    mov %ax, %ss
     mov $REAL_BOOT_PARAMS, %esi
+    xor %ebp, %ebp
+    xor %edi, %edi
+    xor %ebx, %ebx
     ljmpl $0x10, $IMAGE_BASE
 
     .balign 8

@@ -7,6 +7,9 @@
 #ifndef GUEST_TRAP_H
 #define GUEST_TRAP_H
 
+#ifndef __x86_64__
+#include "trap32.h"
+#else
 #include "cpu.h"
 
 /* What the entry code pushes, lowest address first; error is 0 for vectors that have none. A handler may
@@ -90,4 +93,5 @@ struct trap try_call(void (*fn)(uint64_t arg), uint64_t arg);
 /* Print a frame; for handlers that give up. */
 void trap_print(const struct regs *r);
 
+#endif
 #endif
