@@ -3,7 +3,7 @@
  */
 #include "maker.h"
 
-#include "../insn/values.h"
+#include "insn/values.h"
 
 /* ---- where pointers lead ---- */
 

@@ -3,7 +3,7 @@
  */
 #include "machine.h"
 
-#include "../insn/case.h"
+#include "insn/case.h"
 
 #define IRQ_INSNS 14u /* of one interrupt's handler (handlers.S) */
 #define PAGE(n)   ((n)*PAGE_SIZE)

@@ -6,7 +6,7 @@
  */
 #include "maker.h"
 
-#include "../insn/values.h"
+#include "insn/values.h"
 #include <stdlib.h>
 
 /* ---- pools ---- */

@@ -15,7 +15,7 @@
 #include "maker.h"
 #include "print.h"
 
-#include "../insn/values.h"
+#include "insn/values.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "maker.h"
 
-#include "../insn/values.h"
+#include "insn/values.h"
 
 /* ---- the kinds ---- */
 
@@ -42,16 +42,37 @@ static void make_faults(struct maker *m)
     }
 }
 
+/* Pointers move on by a constant, towards the border of a page and over it. */
+static void add_steps(struct maker *m)
+{
+    for (unsigned i = 0; i < m->npointers; i++) {
+        const unsigned p = m->pointer[i];
+        const uint8_t step = (uint8_t)(maker_coin(m) ? 8 : rng_below(&m->r, 32));
+        if (maker_coin(m))
+            ADD(m, 0x48 | p >> 3, 0x83, 0xc0 | (p & 7), step); /* add p, step */
+        else if ((p & 7) != RSP)
+            ADD(m, 0x48 | (p >> 3) * 5, 0x8d, 0x40 | (p & 7) << 3 | (p & 7), step); /* lea p, [p + step] */
+    }
+}
+
+static uint64_t before_border(struct maker *m)
+{
+    return maker_border_place(m) - rng_below(&m->r, 320);
+}
+
 /* Accesses with few bases, around the borders of pages. */
 static void make_pages(struct maker *m)
 {
     maker_begin(m, maker_coin(m));
+    const bool steps = rng_chance(&m->r, 60);
     m->npointers = 1 + rng_below(&m->r, 3);
-    maker_repoint(m, maker_border_place, 85);
+    maker_repoint(m, steps ? before_border : maker_border_place, 85);
     if (rng_chance(&m->r, 30))
-        m->s->gpr[RSP] = rng_chance(&m->r, 50) ? LOW(STACK_AT) + rng_below(&m->r, 64) : maker_border_place(m);
-    m->spoil = 8;
-    for (unsigned n = 4 + rng_below(&m->r, 20); n > 0; n--) {
+        m->s->gpr[RSP] = maker_coin(m) ? LOW(STACK_AT) + rng_below(&m->r, 64) : maker_border_place(m);
+    m->spoil = steps ? 2 : 8;
+    const uint32_t k = steps ? add_counter(m, 3 + rng_below(&m->r, 30)) : 0;
+    const unsigned top = m->s->n;
+    for (unsigned n = steps ? 1 + rng_below(&m->r, 7) : 4 + rng_below(&m->r, 20); n > 0; n--) {
         const unsigned p = m->pointer[rng_below(&m->r, m->npointers)];
         switch (rng_below(&m->r, 10)) {
         case 0: ADD(m, 0x48 | p >> 3, 0x83, 0xc0 | (p & 7), (uint8_t)rng64(&m->r)); break; /* add p, imm8 */
@@ -61,6 +82,10 @@ static void make_pages(struct maker *m)
         case 4: add_jcc_skip(m); break;
         default: add_random_of(m, POOL_MEMORY); break;
         }
+    }
+    if (steps) {
+        add_steps(m);
+        add_loop(m, k, top);
     }
 }
 

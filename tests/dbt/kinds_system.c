@@ -122,6 +122,7 @@ void make_irq(struct maker *m)
 void make_modes(struct maker *m)
 {
     struct rng *r = &m->r;
+    unsigned calls[8], ncalls = 0;
     const bool user = maker_coin(m);
     maker_begin(m, user);
     m->s->cr0 = rng_chance(r, 30) ? CR0_TS : 0;
@@ -134,6 +135,8 @@ void make_modes(struct maker *m)
     const unsigned top = m->s->n;
     for (unsigned n = 3 + rng_below(r, 5); n > 0; n--) {
         add_some(m, 0, 4);
+        if (maker_coin(m) && m->s->n < MAX_ITEMS / 2) /* the same code in another mode, by the jump table */
+            calls[ncalls++] = add_call(m, 0);
         switch (rng_below(r, user ? 4 : 8)) {
         case 0: add_mxcsr(m, maker_coin(m) ? 0x1f80 : rng64(r) & 0xffbf); break;
         case 1: /* AC */
@@ -175,6 +178,12 @@ void make_modes(struct maker *m)
         }
     }
     add_loop(m, k, top);
+    add_jmp(m, AT_END);
+    const unsigned function = m->s->n;
+    add_some(m, 1, 4);
+    ADD(m, 0xc3);
+    for (unsigned i = 0; i < ncalls; i++)
+        patch_target(m, calls[i], function);
 }
 
 /* ---- for the tests of isolation ---- */

@@ -3,10 +3,10 @@
  */
 #include "machine.h"
 
-#include "../insn/values.h"
 #include "cpu/lapic.h"
 #include "engine/dbt/dbt.h"
 #include "engine/interp/interp.h"
+#include "insn/values.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>

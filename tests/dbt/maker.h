@@ -4,7 +4,7 @@
 #ifndef TESTS_DBT_MAKER_H
 #define TESTS_DBT_MAKER_H
 
-#include "../insn/forms.h"
+#include "insn/forms.h"
 #include "seq.h"
 
 /* Instruction forms by what they are; see pool_of. */

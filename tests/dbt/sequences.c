@@ -19,7 +19,7 @@
 #include "print.h"
 #include "shrink.h"
 
-#include "../insn/values.h"
+#include "insn/values.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
