@@ -61,6 +61,10 @@ static void modifying(struct maker *m, bool alias)
     const uint32_t k = add_counter(m, times), to_alias = (ALIAS_AT - CODE_AT) * PAGE_SIZE;
     unsigned victims[4], nvictims = 0, stores = 0, at[4];
     const unsigned top = m->s->n;
+    if (maker_coin(m)) {
+        ADD(m, 0x0f, 0x90 | rng_below(&m->r, 16), 0xc2); /* setcc dl */
+        victims[nvictims++] = add_victim(m);
+    }
     for (unsigned n = 3 + rng_below(&m->r, 5); n > 0; n--) {
         switch (rng_below(&m->r, 6)) {
         case 0:

@@ -123,6 +123,8 @@ void make_modes(struct maker *m)
 {
     struct rng *r = &m->r;
     unsigned calls[8], ncalls = 0;
+    /* A change that comes late, and stays, finds code translated in the mode before. */
+    const unsigned times = 4 + rng_below(&m->r, 8);
     const bool user = maker_coin(m);
     maker_begin(m, user);
     m->s->cr0 = rng_chance(r, 30) ? CR0_TS : 0;
@@ -131,12 +133,13 @@ void make_modes(struct maker *m)
     m->weight[POOL_INTEGER] = 40;
     m->weight[POOL_VECTOR] = 45;
     m->weight[POOL_X87] = 15;
-    const uint32_t k = add_counter(m, 3 + rng_below(r, 3));
+    const uint32_t k = add_counter(m, times);
     const unsigned top = m->s->n;
     for (unsigned n = 3 + rng_below(r, 5); n > 0; n--) {
         add_some(m, 0, 4);
         if (maker_coin(m) && m->s->n < MAX_ITEMS / 2) /* the same code in another mode, by the jump table */
             calls[ncalls++] = add_call(m, 0);
+        const unsigned late = rng_chance(r, 60) ? add_only_at(m, k, 1 + rng_below(r, times)) : MAX_ITEMS;
         switch (rng_below(r, user ? 4 : 8)) {
         case 0: add_mxcsr(m, maker_coin(m) ? 0x1f80 : rng64(r) & 0xffbf); break;
         case 1: /* AC */
@@ -176,6 +179,8 @@ void make_modes(struct maker *m)
             ADD(m, 0x0f, 0x22, 0xe0);
             break;
         }
+        if (late < MAX_ITEMS)
+            patch_target(m, late, m->s->n);
     }
     add_loop(m, k, top);
     add_jmp(m, AT_END);
