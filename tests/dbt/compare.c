@@ -52,7 +52,7 @@ static bool page_differs(const struct seq *s, unsigned page, const uint8_t *inte
 {
     if (!memcmp(interp, dbt, PAGE_SIZE))
         return false;
-    if (page == PG_PT)
+    if (page == PG_PT || page == PG_OTHERPT)
         return table_differs(interp, dbt);
     if (s->irqs_vary && page == PG_SYS + SYS_IRQ)
         return false;

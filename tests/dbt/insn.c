@@ -81,7 +81,7 @@ static void put(struct pools *p, enum pool_class c, uint32_t form)
 
 void pools_init(struct pools *p, const struct cpuid_model *m, uint64_t seed)
 {
-    *p = (struct pools){.seed = seed, .smap = m->has_smap};
+    *p = (struct pools){.seed = seed, .smap = m->has_smap, .pcid = m->has_pcid};
     forms_find(&p->forms, m, m->vendor == CPU_AMD, 64);
     for (unsigned c = 0; c < POOLS; c++) {
         p->form[c] = calloc(p->forms.count, sizeof(*p->form[c]));

@@ -5,9 +5,12 @@
 
 /* ---- page tables ---- */
 
-/* global: the page may be, so that loading CR3 is not enough. */
-static void add_pte(struct maker *m, unsigned page, uint64_t value, bool global)
+/* What is enough to make a change of the tables seen. */
+enum flush { FLUSH_ANY, FLUSH_GLOBAL, FLUSH_PCIDS };
+
+static void add_pte(struct maker *m, unsigned page, uint64_t value, enum flush flush)
 {
+    const unsigned first = flush == FLUSH_ANY ? 0 : 1;
     const unsigned from = m->s->n;
     add_mov64(m, RAX, SYS(SYS_PT) + 8 * page);
     uint8_t b[7] = {0x48, 0xc7, 0x00};
@@ -15,7 +18,7 @@ static void add_pte(struct maker *m, unsigned page, uint64_t value, bool global)
     add_bytes(m, b, sizeof(b));
     uint8_t invlpg[8] = {0x0f, 0x01, 0x3c, 0x25};
     store_le(invlpg + 4, LOW(page), 4);
-    switch (global ? 1 + rng_below(&m->r, 3) : rng_below(&m->r, 4)) {
+    switch (flush == FLUSH_PCIDS ? 1 : first + rng_below(&m->r, 4 - first)) {
     case 0:
         ADD(m, 0x0f, 0x20, 0xd8); /* mov rax, cr3 */
         ADD(m, 0x0f, 0x22, 0xd8);
@@ -35,14 +38,31 @@ static void add_pte(struct maker *m, unsigned page, uint64_t value, bool global)
         m->s->item[i].group = m->groups;
 }
 
+/* Into one of the two address spaces, each with a PCID of its own when there are any. */
+static void add_space(struct maker *m)
+{
+    const bool other = maker_coin(m), pcid = m->s->cr4 & CR4_PCIDE;
+    uint64_t cr3 = (other ? PG_OTHER : PG_PML4) * PAGE_SIZE;
+    if (pcid)
+        cr3 |= (other ? 2u : 1u) | (maker_coin(m) ? BIT(63) : 0);
+    add_mov64(m, RAX, cr3);
+    ADD(m, 0x0f, 0x22, 0xd8);
+}
+
 void make_paging(struct maker *m)
 {
     static const uint8_t frames[] = {20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31};
     struct rng *r = &m->r;
-    const bool global = rng_chance(r, 40);
+    const bool spaces = rng_chance(r, 35), global = !spaces && rng_chance(r, 40);
+    enum flush flush = global ? FLUSH_GLOBAL : FLUSH_ANY;
     maker_begin(m, false);
     m->s->flush = true;
     m->s->high = maker_coin(m);
+    if (spaces && m->pools->pcid && maker_coin(m)) {
+        m->s->cr4 = CR4_PCIDE;
+        m->s->pcid = 1;
+        flush = FLUSH_PCIDS;
+    }
     maker_repoint(m, maker_border_place, 20);
     const uint32_t k = add_counter(m, 3 + rng_below(r, 4));
     const unsigned top = m->s->n;
@@ -50,6 +70,10 @@ void make_paging(struct maker *m)
         m->s->start = (uint16_t)(PAGE_SIZE - rng_below(r, 120));
     for (unsigned n = 2 + rng_below(r, 4); n > 0; n--) {
         add_some(m, 1, 5);
+        if (spaces && maker_coin(m)) {
+            add_space(m);
+            add_some(m, 0, 3);
+        }
         const uint64_t flags = (rng_chance(r, 85) ? PTE_P : 0) | (rng_chance(r, 80) ? PTE_W : 0) |
                                (rng_chance(r, 70) ? PTE_U : 0) | (maker_coin(m) ? PTE_A : 0) |
                                (rng_chance(r, 30) ? PTE_D | PTE_A : 0) |
@@ -58,10 +82,10 @@ void make_paging(struct maker *m)
         if (rng_chance(r, 30)) /* the second page of code lies elsewhere now, with the same in it at first */
             add_pte(m, CODE_AT + 1,
                     (uint64_t)(maker_coin(m) ? PG_SPARE : PG_CODE2) * PAGE_SIZE | PTE_P | PTE_W | PTE_U,
-                    global);
+                    flush);
         else
             add_pte(m, DATA_AT + rng_below(r, 4),
-                    (uint64_t)frames[rng_below(r, sizeof(frames))] * PAGE_SIZE | flags, global);
+                    (uint64_t)frames[rng_below(r, sizeof(frames))] * PAGE_SIZE | flags, flush);
         if (skip < MAX_ITEMS)
             patch_target(m, skip, m->s->n);
         if (rng_chance(r, 30)) {

@@ -61,6 +61,8 @@
 #define PG_DATA    20 /* to 31 */
 #define PG_STACK   32
 #define PG_SCRATCH 34
+#define PG_OTHER   35 /* PML4, PDPT, PD, PT of another address space: data pages 0 and 2 changed places */
+#define PG_OTHERPT 38
 #define DEVICE_GPA 0xd0000000
 #define BEYOND_GPA 0x40000000 /* nothing there */
 #define ROM_GPA    0x80000

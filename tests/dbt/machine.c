@@ -14,7 +14,8 @@
 extern const uint8_t handlers_begin[], handlers_end[], handler_syscall[];
 
 #define RAM_SIZE   (RAM_PAGES * PAGE_SIZE)
-#define WATCH_TICK 2 /* seconds of processor time in which a run is taken for endless */
+#define TICK_US    5000 /* of processor time: each one kicks whoever runs */
+#define WATCH_TICK 400  /* so many, and a run is taken for endless */
 
 struct machine {
     const struct engine_ops *ops;
@@ -34,7 +35,7 @@ struct machine {
     _Alignas(64) uint8_t image[RAM_SIZE]; /* the start's */
 };
 
-/* ---- the watchdog ---- */
+/* ---- kicks at any time, and the watchdog ---- */
 
 static struct engine_vcpu *volatile watched;
 static const struct engine_ops *volatile watched_ops;
@@ -42,20 +43,20 @@ static volatile sig_atomic_t ticks, barked;
 
 static void tick(int sig)
 {
-    if (watched && ++ticks >= WATCH_TICK) {
-        barked = 1;
-        watched_ops->kick(watched);
-    }
+    if (!watched)
+        return;
+    barked |= ++ticks >= WATCH_TICK;
+    watched_ops->kick(watched);
 }
 
 static void watch(struct machine *m)
 {
     static bool started;
     if (!started) {
-        const struct itimerval second = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
+        const struct itimerval interval = {.it_interval.tv_usec = TICK_US, .it_value.tv_usec = TICK_US};
         const struct sigaction sa = {.sa_handler = tick, .sa_flags = SA_RESTART};
         sigaction(SIGVTALRM, &sa, NULL);
-        setitimer(ITIMER_VIRTUAL, &second, NULL);
+        setitimer(ITIMER_VIRTUAL, &interval, NULL);
         started = true;
     }
     ticks = barked = 0;
@@ -63,7 +64,7 @@ static void watch(struct machine *m)
     watched = m->vcpu;
 }
 
-/* ---- the device: reads count up, writes are summed; the upper half's raise an interrupt ---- */
+/* ---- the device: reads count up, writes are summed, the upper half's raise an interrupt, or kick ---- */
 
 static uint64_t device_read(void *opaque, uint64_t offset, unsigned size)
 {
@@ -76,7 +77,9 @@ static void device_write(void *opaque, uint64_t offset, unsigned size, uint64_t 
     struct machine *m = opaque;
     m->writes++;
     m->sum = m->sum * 0x9e3779b97f4a7c15ull + (value ^ offset << 56 ^ (uint64_t)size << 48);
-    if (offset >= 0x800 && m->apic_used)
+    if (offset >= 0xc00)
+        m->ops->kick(m->vcpu);
+    else if (offset >= 0x800 && m->apic_used)
         m->ops->deliver_msi(m->engine, LAPIC_BASE, VEC_IRQ);
 }
 static const struct bus_desc device = {
@@ -120,6 +123,24 @@ static void low_pages(struct machine *m)
     put_pte(m, DATA_AT + 10, BEYOND_GPA | rw);
     put_pte(m, DATA_AT + 14, ROM_GPA | rw);
     put_pte(m, SCRATCH_AT, PAGE(PG_SCRATCH) | rw | PTE_NX);
+}
+
+/* The other address space, which shares the system's half. */
+static void other_tables(struct machine *m)
+{
+    const uint64_t flags = PTE_P | PTE_W | PTE_A | PTE_D | PTE_U;
+    memcpy(m->image + PAGE(PG_OTHER), m->image + PAGE(PG_PML4), 3 * PAGE_SIZE);
+    put64(m, PAGE(PG_OTHER), PAGE(PG_OTHER + 1) | flags);
+    put64(m, PAGE(PG_OTHER + 1) + 8 * (LOW_VA >> 30), PAGE(PG_OTHER + 2) | flags);
+    put64(m, PAGE(PG_OTHER + 2) + 8 * (LOW_VA >> 21 & 511), PAGE(PG_OTHERPT) | flags);
+}
+static void other_low_pages(struct machine *m)
+{
+    uint8_t *pt = m->image + PAGE(PG_OTHERPT);
+    memcpy(pt, m->image + PAGE(PG_PT), PAGE_SIZE);
+    const uint64_t first = load_le(pt + 8 * DATA_AT, 8), third = load_le(pt + 8 * (DATA_AT + 2), 8);
+    store_le(pt + 8 * DATA_AT, third, 8);
+    store_le(pt + 8 * (DATA_AT + 2), first, 8);
 }
 
 static uint64_t segment(uint16_t attr)
@@ -171,6 +192,7 @@ static void system_pages(struct machine *m)
     gate(m, VEC_IRQ, 32, 0, 2);
     gate(m, VEC_END, 33, 3, 1);
     gate(m, VEC_IRET, 34, 3, 1);
+    other_tables(m);
     memcpy(m->image + PAGE(PG_SYS + SYS_CODE), handlers_begin, (size_t)(handlers_end - handlers_begin));
 }
 
@@ -261,7 +283,7 @@ static bool restore_memory(struct machine *m)
     for (unsigned p = 0; p < RAM_PAGES; p++) {
         if (!memcmp(m->ram + PAGE(p), m->image + PAGE(p), PAGE_SIZE))
             continue;
-        tables |= p >= PG_PML4 && p <= PG_SYSPT;
+        tables |= (p >= PG_PML4 && p <= PG_SYSPT) || (p >= PG_OTHER && p <= PG_OTHERPT);
         for (uint64_t at = PAGE(p); at < PAGE(p + 1); at += 64)
             if (memcmp(m->ram + at, m->image + at, 64))
                 mem_write(m->mem, at, m->image + at, 64);
@@ -293,6 +315,7 @@ static void load_state(struct machine *m, const struct seq *s)
     *st = m->start;
     st->cr0 ^= s->cr0;
     st->cr4 ^= s->cr4 & m->model.cr4_mask;
+    st->cr3 |= st->cr4 & CR4_PCIDE ? s->pcid : 0;
     st->cpl = (uint8_t)dpl;
     st->seg[SEG_CS] = (struct x86_seg){
         .sel = s->user ? SEL_UCODE : SEL_KCODE, .limit = 0xffffffff, .attr = (uint16_t)CODE_SEG(dpl)};
@@ -328,6 +351,7 @@ void machine_load(struct machine *m, const struct seq *s, const struct code *c)
     low_pages(m);
     for (unsigned i = 0; i < s->npte; i++)
         put_pte(m, s->pte[i].page, s->pte[i].value);
+    other_low_pages(m);
     const uint64_t cr0 = st->cr0, cr3 = st->cr3, cr4 = st->cr4, efer = st->efer;
     bool flush = restore_memory(m) || s->flush;
     if (m->apic_used || s->apic)
@@ -374,7 +398,11 @@ void machine_run(struct machine *m, struct ending *o)
     struct engine_exit_info info;
     const uint64_t before = insns(m);
     watch(m);
-    enum engine_exit exit = m->ops->run(m->vcpu, &info);
+    enum engine_exit exit;
+    do /* a kick is of no consequence but for when it comes */
+        exit = m->ops->run(m->vcpu, &info);
+    while (exit == EXIT_KICK && !barked);
+    watched = NULL;
     collect(m, before, exit, o);
 }
 

@@ -15,7 +15,7 @@ struct pools {
     uint32_t *form[POOLS];
     unsigned count[POOLS];
     uint64_t seed;
-    bool smap;
+    bool smap, pcid;
 };
 void pools_init(struct pools *p, const struct cpuid_model *m, uint64_t seed);
 void pools_free(struct pools *p);

@@ -51,6 +51,7 @@ struct seq {
                  */
     bool irqs_vary;    /* how many interrupts are taken, and where, is the engine's affair */
     uint32_t cr0, cr4; /* bits that differ from the usual */
+    uint16_t pcid;     /* in CR3 at the start, when CR4.PCIDE is set */
     uint64_t rflags, fs_base, gs_base;
     uint64_t gpr[X86_NGPR];
     uint16_t fcw;
