@@ -15,7 +15,7 @@ extern const uint8_t handlers_begin[], handlers_end[], handler_syscall[];
 
 #define RAM_SIZE   (RAM_PAGES * PAGE_SIZE)
 #define TICK_US    5000 /* of processor time: each one kicks whoever runs */
-#define WATCH_TICK 400  /* so many, and a run is taken for endless */
+#define WATCH_TICK 100  /* so many, and a run is taken for endless */
 
 struct machine {
     const struct engine_ops *ops;
