@@ -104,7 +104,8 @@ void make_irq(struct maker *m)
     m->s->apic = true;
     m->s->rflags |= maker_coin(m) ? FL_IF : 0;
     m->no_repeat = true;
-    m->s->boundaries = rng64(&m->r) & rng64(&m->r) & rng64(&m->r);
+    /* One in 32: the handler takes 14 steps, and some are to be left for the sequence. */
+    m->s->boundaries = rng64(&m->r) & rng64(&m->r) & rng64(&m->r) & rng64(&m->r) & rng64(&m->r);
     m->spoil = 1;
     const bool loop = maker_coin(m);
     const uint32_t k = loop ? add_counter(m, 3 + rng_below(&m->r, 3)) : 0;
