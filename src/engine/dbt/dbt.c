@@ -38,7 +38,8 @@ static struct engine_probe probe(void)
     return p;
 }
 
-/* ---- what a flush of the TLB means for windows and jump table ---- */
+/* ---- what a flush of the TLB means for windows and jump table, which go first: by what the TLB holds ----
+ */
 
 static void empty(struct dbt_vcpu *d, unsigned bank)
 {

@@ -37,10 +37,12 @@ uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot)
         s->base == BASE_COMPLEX ? d->fill_lin : base_value(d, s->base) + (uint64_t)(int64_t)s->lo;
     struct tlb_range r;
     d->fills++;
-    if (!tlb_range(v, lin, s->span, s->write, s->certain, &r)) {
+    /* Of a second page it is not certain that it is written: the range may have been widened over it. */
+    const bool one_page = !((lin ^ (lin + s->span - 1)) & PAGE_MASK);
+    if (!tlb_range(v, lin, s->span, s->write, s->certain && one_page, &r)) {
         /* Over the edge of a page that is no neighbour of the next in host memory: with checks of their own
          * most accesses of the block go through. */
-        if (((lin ^ (lin + s->span - 1)) & PAGE_MASK) && !s->b->unmerged && ++s->b->crossings == 16) {
+        if (!one_page && !s->b->unmerged && ++s->b->crossings == 16) {
             s->b->unmerged = true;
             block_code_stale(d, s->b);
         }
@@ -50,11 +52,13 @@ uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot)
     struct window_log *l = &d->log[log];
     if (l->n == WINDOW_LOG)
         windows_empty(d, log);
-    if (!d->window[slot].logged)
+    const unsigned bit = r.special ? WINDOW_LOGGED_SPECIAL : WINDOW_LOGGED;
+    const uint64_t logged = d->window[slot].logged;
+    if (!(logged & bit))
         l->slot[l->n++] = slot;
     d->window[slot] = (struct window){.lo = r.lo - (uint64_t)(int64_t)(s->base == BASE_COMPLEX ? 0 : s->lo),
                                       .len = r.hi - r.lo + 2 - s->span,
                                       .delta = r.addend,
-                                      .logged = 1};
+                                      .logged = logged | bit};
     return 0;
 }

@@ -157,7 +157,7 @@ enum engine_exit dbt_step(struct engine_vcpu *ev, bool *faulted)
     if (b && translatable(v, b) && bound(d, b, v->c.st.rip & PAGE_MASK) &&
         (b->entry_m || translate_block(d, b))) {
         jump_table_mode(d);
-        d->vpage = b->vpage;
+        d->vpage = v->c.st.rip & PAGE_MASK; /* b->vpage is the supervisor's */
         enter(d, b);
         note_vectors(d);
         interp_mode_changed(&v->c);

@@ -40,8 +40,9 @@ enum leave {
 
 struct window {
     uint64_t lo, len, delta;
-    uint64_t logged; /* it stands in a window_log */
+    uint64_t logged; /* WINDOW_LOGGED*: in which logs it stands */
 };
+enum { WINDOW_LOGGED = 1, WINDOW_LOGGED_SPECIAL = 2 };
 /* What a window's check is for. */
 struct window_site {
     struct block *b;

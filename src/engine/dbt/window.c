@@ -146,7 +146,7 @@ struct hmem window_check_complex(struct tr *t, const struct access *a)
                        .flags_in = (uint8_t)t->flags,
                        .recipe = t->recipe,
                        .reg = SCRATCH_C};
-    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write);
+    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write && !a->align);
     c->retry = e->at;
     emit_lea(e, d->i.address_width == 32 ? OP32 : OP64, SCRATCH_B, effective(t, m, SCRATCH_C));
     if (m->segment == ZYDIS_REGISTER_FS || m->segment == ZYDIS_REGISTER_GS)
@@ -204,10 +204,10 @@ static void probe(struct tr *t, const struct cold *c, enum hreg lin, enum hreg i
     emit_store(e, OP64, LO(c->window), page);
     emit_op_rm(e, OP64, 0xc7, 0, LEN(c->window));
     emit_u32(e, (uint32_t)PAGE_SIZE - s->span + 1);
-    emit_alu_imm_mem(e, OP32, 7, LOGGED(c->window), 0);
+    emit_op_rm(e, OP32, 0xf7, 0, LOGGED(c->window)); /* test */
+    emit_u32(e, WINDOW_LOGGED);
     *done = emit_jcc(e, HC_NE, 0);
-    emit_op_rm(e, OP32, 0xc7, 0, LOGGED(c->window));
-    emit_u32(e, 1);
+    emit_alu_imm_mem(e, OP32, 1, LOGGED(c->window), WINDOW_LOGGED);
     emit_load(e, OP32, page, n);
     struct hmem entry = log_field(t, s->write, offsetof(struct window_log, slot));
     entry.index = (uint8_t)page;
