@@ -120,7 +120,7 @@ def main():
         print(__doc__)
         return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
-        write(arguments[0], arguments[1:], added)
+        write(arguments[0], arguments[1:], added=added)
     except OSError as e:
         mend = "; install busybox-static" if e.filename == BUSYBOX else ""
         print("initramfs.py: %s: %s%s" % (e.filename or arguments[0], e.strerror, mend), file=sys.stderr)

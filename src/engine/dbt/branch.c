@@ -18,6 +18,11 @@ static int32_t relative(const struct tr *t)
 {
     return tr_next(t) + (int32_t)tr_decoded(t)->op[0].imm.value.s;
 }
+/* Is there an instruction there that spans two pages? Those are entered by the jump table only. */
+static bool may_span(int32_t target)
+{
+    return (target & (int32_t)~PAGE_MASK) > (int32_t)PAGE_SIZE - X86_MAX_INSN;
+}
 static bool same_page(int32_t target)
 {
     return target >= 0 && target < (int32_t)PAGE_SIZE;
@@ -46,6 +51,8 @@ static void count(struct tr *t)
 static void chained(struct tr *t, int32_t target, bool crosses)
 {
     struct emit *e = &t->e;
+    if (!(t->flags & IN_CC))
+        flags_to_host(t, false);
     bool host = !(t->flags & IN_CC);
     uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
     uint32_t n = link_new(t->d, site, stub, host, crosses);
@@ -59,11 +66,14 @@ static void chained(struct tr *t, int32_t target, bool crosses)
 static void poll(struct tr *t, int32_t target)
 {
     struct emit *e = &t->e;
-    if (t->flags & IN_CC) {
-        t->flags = IN_CC;
+    if (t->flags & (IN_CC | IN_RECIPE)) {
+        t->flags &= ~(unsigned)IN_HOST;
         emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
         uint32_t none = emit_jcc(e, HC_E, 0);
+        const unsigned flags = t->flags;
+        flags_to_cc(t);
         tr_exit(t, target, LEAVE_RIP);
+        t->flags = flags;
         emit_patch(e, none, e->at);
         return;
     }
@@ -102,7 +112,8 @@ static void look_up(struct tr *t)
 {
     struct emit *e = &t->e;
     groups_drop(t);
-    flags_clobber(t);
+    flags_to_cc(t);
+    t->flags = IN_CC;
     emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
     cold_rest(t, emit_jcc(e, HC_NE, 0));
     emit_mov_rr(e, OP32, SCRATCH_B, SCRATCH_A);
@@ -137,24 +148,18 @@ static void code_address(struct tr *t, enum hreg to, int32_t offset)
  */
 static bool may_cross(const struct tr *t, int32_t target)
 {
-    return t->bank != BANK_USER && is_canonical(t->b->vpage + (uint64_t)(int64_t)target);
+    return t->bank != BANK_USER && !may_span(target) && is_canonical(t->b->vpage + (uint64_t)(int64_t)target);
 }
 
 void tr_edge(struct tr *t, int32_t target)
 {
     if (!t->flags) /* nothing has touched them since the entry, to which both ways lead */
         t->flags = IN_CC;
-    if (same_page(target)) {
+    if (same_page(target) && !may_span(target)) {
         count(t);
         if (backward(t, target))
             poll(t, target);
         chained(t, target, false);
-        return;
-    }
-    if (t->n >= t->b->n) { /* fell off the page: there is no branch that the interpreter could do */
-        count(t);
-        flags_to_cc(t);
-        tr_exit(t, target, LEAVE_RIP);
         return;
     }
     if (may_cross(t, target)) {
@@ -224,7 +229,7 @@ void tr_call(struct tr *t)
     struct emit *e = &t->e;
     switch (d->op[0].type) {
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
-        if (same_page(relative(t)) || may_cross(t, relative(t))) {
+        if ((same_page(relative(t)) && !may_span(relative(t))) || may_cross(t, relative(t))) {
             push_return(t);
             tr_edge(t, relative(t));
             return;

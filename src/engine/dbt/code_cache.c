@@ -28,7 +28,7 @@ bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e)
     d->links = lazy(MAX_LINKS * sizeof(*d->links));
     d->site = lazy(MAX_WINDOWS * sizeof(*d->site));
     d->crossing = lazy(MAX_CROSSING * sizeof(*d->crossing));
-    if (!d->links || !d->site || !d->crossing) {
+    if (!d->links || !d->site || !d->crossing || !span_init(d)) {
         code_cache_free(d);
         return err_host(e, "no memory for the translator's tables");
     }
@@ -54,6 +54,7 @@ void code_cache_free(struct dbt_vcpu *d)
         munmap(d->site, MAX_WINDOWS * sizeof(*d->site));
     if (d->crossing)
         munmap(d->crossing, MAX_CROSSING * sizeof(*d->crossing));
+    span_free(d);
     d->links = NULL;
     d->site = NULL;
     d->crossing = NULL;
@@ -65,11 +66,13 @@ void code_cache_flush(struct dbt_vcpu *d)
     d->code_at = d->code_first;
     d->nlinks = 1;
     d->ncrossing = 0;
+    d->flushes++;
+    span_flush(d);
     for (unsigned b = 0; b < JT_BANKS; b++) {
         jump_table_flush(d, b);
-        windows_empty(d, b, false);
-        windows_empty(d, b, true);
     }
+    for (unsigned log = 0; log < ARRAY_LEN(d->log); log++)
+        windows_empty(d, log);
     d->nwindows = 0;
 }
 

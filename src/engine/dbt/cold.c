@@ -22,9 +22,13 @@ void cold_site(struct cold *c, uint32_t site)
 void cold_rest(struct tr *t, uint32_t site)
 {
     struct cold *last = t->ncold ? &t->cold[t->ncold - 1] : NULL;
-    if (!last || last->kind != COLD_REST || last->insn != t->n || last->nsites == ARRAY_LEN(last->sites)) {
+    if (!last || last->kind != COLD_REST || last->insn != t->n ||
+        last->flags_in != (t->flags & ~(unsigned)IN_HOST) || last->nsites == ARRAY_LEN(last->sites)) {
         last = cold_new(t);
-        *last = (struct cold){.kind = COLD_REST, .insn = (uint8_t)t->n, .flags_in = IN_CC};
+        *last = (struct cold){.kind = COLD_REST,
+                              .insn = (uint8_t)t->n,
+                              .flags_in = (uint8_t)(t->flags & ~(unsigned)IN_HOST),
+                              .recipe = t->recipe};
     }
     cold_site(last, site);
 }
@@ -32,8 +36,11 @@ void cold_rest(struct tr *t, uint32_t site)
 void cold_edge(struct tr *t, uint32_t site, int32_t target)
 {
     struct cold *c = cold_new(t);
-    *c = (struct cold){
-        .kind = COLD_EDGE, .insn = (uint8_t)t->n, .flags_in = (uint8_t)t->flags, .target = target};
+    *c = (struct cold){.kind = COLD_EDGE,
+                       .insn = (uint8_t)t->n,
+                       .flags_in = (uint8_t)t->flags,
+                       .recipe = t->recipe,
+                       .target = target};
     cold_site(c, site);
 }
 
@@ -70,11 +77,13 @@ void cold_emit(struct tr *t)
             emit_patch(&t->e, c.sites[k], t->e.at);
         t->n = c.insn;
         t->flags = c.flags_in;
+        t->recipe = c.recipe;
         groups_drop(t);
         switch (c.kind) {
         case COLD_EDGE: tr_edge(t, c.target); break;
         case COLD_WINDOW: window_cold(t, &c); break;
         default:
+            flags_to_cc(t);
             emit_mov_imm32(&t->e, SCRATCH_A, c.insn);
             emit_jmp(&t->e, t->rest);
             break;

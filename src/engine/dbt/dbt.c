@@ -38,65 +38,68 @@ static struct engine_probe probe(void)
     return p;
 }
 
-/* ---- what a flush of the TLB means for windows and jump table ---- */
+/* ---- what a flush of the TLB means for windows and jump table, which go first: by what the TLB holds ----
+ */
 
 static void empty(struct dbt_vcpu *d, unsigned bank)
 {
-    windows_empty(d, bank, false);
-    windows_empty(d, bank, true);
+    windows_empty(d, 2 * bank);
+    windows_empty(d, 2 * bank + 1);
+}
+static void forget_supervisor_code(struct dbt_vcpu *d)
+{
+    jump_table_flush(d, BANK_SUPER);
+    jump_table_flush(d, BANK_SUPER_AC);
+    links_uncross(d);
+    d->special_code = false;
 }
 static void forget_supervisor(struct dbt_vcpu *d)
 {
     empty(d, BANK_SUPER);
-    jump_table_flush(d, BANK_SUPER);
-    jump_table_flush(d, BANK_SUPER_AC);
-    links_uncross(d);
-    d->nonglobal = d->super_low = false;
+    forget_supervisor_code(d);
 }
-/* What user mode reaches: SUPER_AC is the supervisor's way to it. */
-static void forget_user(struct dbt_vcpu *d)
+/* What hangs on the address space: user mode's, the supervisor's way to it (SUPER_AC), what is special. */
+static void forget_space(struct dbt_vcpu *d)
 {
     empty(d, BANK_USER);
     empty(d, BANK_SUPER_AC);
+    windows_empty(d, LOG_SPECIAL);
     jump_table_flush(d, BANK_USER);
+    if (d->special_code)
+        forget_supervisor_code(d);
 }
-static void forget_nonglobal(struct cpu *c)
+static struct dbt_vcpu *of_cpu(struct cpu *c)
 {
-    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
-    forget_user(d);
-    if (d->nonglobal)
-        forget_supervisor(d);
+    return of_interp(CONTAINER_OF(c, struct interp, c));
 }
 
 static void flush_all(struct cpu *c)
 {
-    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     interp_cpu_ops.flush_all(c);
-    forget_user(d);
-    forget_supervisor(d);
+    forget_space(of_cpu(c));
+    forget_supervisor(of_cpu(c));
 }
 static void flush_nonglobal(struct cpu *c)
 {
     interp_cpu_ops.flush_nonglobal(c);
-    forget_nonglobal(c);
+    forget_space(of_cpu(c));
 }
 static void flush_page(struct cpu *c, uint64_t lin)
 {
-    struct dbt_vcpu *d = of_interp(CONTAINER_OF(c, struct interp, c));
     interp_cpu_ops.flush_page(c, lin);
-    forget_user(d);
-    if (lin >> 63 || d->super_low)
-        forget_supervisor(d);
+    forget_space(of_cpu(c));
+    if (lin >> 63)
+        forget_supervisor(of_cpu(c));
 }
 static void cr3_loaded(struct cpu *c, bool keep)
 {
     interp_cpu_ops.cr3_loaded(c, keep);
-    forget_nonglobal(c);
+    forget_space(of_cpu(c));
 }
 static void flush_pcid(struct cpu *c, unsigned pcid, bool one_page, uint64_t lin)
 {
     interp_cpu_ops.flush_pcid(c, pcid, one_page, lin);
-    forget_nonglobal(c);
+    forget_space(of_cpu(c));
 }
 
 static struct cpu_ops ops_of_interp(void)
@@ -124,7 +127,8 @@ static void blocks_flushed(struct interp *v)
 static void write_revoked(struct interp *v)
 {
     for (unsigned b = 0; b < JT_BANKS; b++)
-        windows_empty(of_interp(v), b, true);
+        windows_empty(of_interp(v), 2 * b + 1);
+    windows_empty(of_interp(v), LOG_SPECIAL);
 }
 static const struct block_hooks hooks = {
     .stale = block_stale, .flushed = blocks_flushed, .write_revoked = write_revoked};

@@ -97,7 +97,7 @@ static struct group *open_group(struct tr *t, unsigned n, const struct access *a
     if (!t->b->unmerged && n == t->n)
         look_ahead(t, n, g);
     t->last_group = i;
-    window_check(t, g, a->write && n == t->n);
+    window_check(t, g, a->write && n == t->n && !a->align);
     return g;
 }
 

@@ -360,6 +360,9 @@ struct plan plan_instruction(const struct x86_decoded *d, uint32_t mode)
         }
     if (p.way == WAY_INTERPRET)
         plan_vector(&p, d, mode);
+    if (d->i.mnemonic == ZYDIS_MNEMONIC_XCHG && d->op[0].type == d->op[1].type &&
+        d->op[0].reg.value == d->op[1].reg.value && d->op[0].size != 32)
+        p.way = WAY_NOTHING; /* 66 90 is a long NOP */
     if (p.way == WAY_COPY && from_sreg(d))
         p.way = WAY_FROM_SREG;
     if (d->i.mnemonic == ZYDIS_MNEMONIC_CMPXCHG16B)

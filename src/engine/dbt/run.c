@@ -112,25 +112,25 @@ static uint32_t enter(struct dbt_vcpu *d, const struct block *b)
 static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
 {
     struct interp *v = &d->ev.i;
-    const uint64_t rip = v->c.st.rip;
+    const uint64_t rip = v->c.st.rip, flushes = d->flushes;
     struct block *b = block_find(v, rip);
     if (!b) {
         v->faulted = true;
         return 0;
     }
-    const bool super = v->rights != BANK_USER;
+    if (!b->gpa && is64(v)) {
+        struct block *s = span_find(d, rip, b);
+        b = s ? s : b;
+    }
     if (translatable(v, b) && bound(d, b, rip & PAGE_MASK)) {
-        if (!b->entry_m && b->heat++ >= heat && !translate_block(d, b)) {
+        if (!b->entry_m && (b->second || b->heat++ >= heat) && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
         }
         if (b->entry_m) {
-            if (link && d->nlinks > link)
+            if (link && !b->second && d->flushes == flushes)
                 link_connect(d, link, b);
-            if (super) {
-                d->nonglobal |= !v->fetch_global;
-                d->super_low |= !(rip >> 63);
-            }
+            d->special_code |= v->fetch_special;
             jump_table_mode(d);
             jump_table_add(d, rip, b);
             d->vpage = rip & PAGE_MASK;
@@ -157,7 +157,7 @@ enum engine_exit dbt_step(struct engine_vcpu *ev, bool *faulted)
     if (b && translatable(v, b) && bound(d, b, v->c.st.rip & PAGE_MASK) &&
         (b->entry_m || translate_block(d, b))) {
         jump_table_mode(d);
-        d->vpage = b->vpage;
+        d->vpage = v->c.st.rip & PAGE_MASK; /* b->vpage is the supervisor's */
         enter(d, b);
         note_vectors(d);
         interp_mode_changed(&v->c);

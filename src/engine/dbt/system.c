@@ -62,6 +62,7 @@ void tr_pushf(struct tr *t)
 {
     struct emit *e = &t->e;
     struct access a;
+    flags_to_cc(t);
     flags_clobber(t);
     insn_access(t, t->n, &a);
     struct hmem m = tr_memory(t, &a);

@@ -15,6 +15,13 @@ static bool decode_all(struct tr *t)
 {
     const struct block *b = t->b;
     const uint8_t *bytes = mem_ptr(t->d->ev.i.c.mem, b->gpa, b->bytes);
+    uint8_t spanning[X86_MAX_INSN];
+    unsigned avail = b->bytes;
+    if (b->second) {
+        span_bytes(t->d, b, spanning);
+        bytes = spanning;
+        avail = b->insns[0].len;
+    }
     for (t->n = 0; t->n < b->n; t->n++) {
         const struct insn *in = &b->insns[t->n];
         struct x86_decoded *d = &t->d->decoded[t->n];
@@ -22,7 +29,7 @@ static bool decode_all(struct tr *t)
         *p = (struct plan){.way = WAY_INTERPRET, .mem = -1};
         if (!block_insn_defined(in))
             continue; /* raises its fault in the interpreter */
-        if (in->off + in->len > b->bytes ||
+        if (in->off + in->len > avail ||
             x86_decode(&t->d->ev.i.decoder, 64, bytes + in->off, in->len, d) != X86_DECODED)
             return false;
         *p = plan_instruction(d, b->mode);
@@ -32,6 +39,8 @@ static bool decode_all(struct tr *t)
 
 static enum first_use first_use(const struct tr *t)
 {
+    if (t->b->second)
+        return FIRST_CLOBBER; /* span_verify */
     for (unsigned i = 0; i < t->b->n; i++) {
         const struct plan *p = &t->plan[i];
         switch (p->way) {
@@ -155,10 +164,14 @@ bool translate_block(struct dbt_vcpu *d, struct block *b)
     t->e.at = (uint32_t)align_up(t->e.at, 16);
     entries(t);
     uint32_t body = t->e.at;
+    if (b->second)
+        span_verify(t);
     mark_vectors(t);
     for (t->n = 0; t->n < b->n; t->n++) {
+        flags_before(t);
         instruction(t);
         groups_after(t);
+        flags_behind(t);
     }
     if (!ends_in_branch(t))
         tr_edge(t, (int32_t)(b->gpa & ~PAGE_MASK) + b->insns[b->n].off);

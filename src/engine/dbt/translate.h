@@ -42,8 +42,28 @@ struct plan {
     int8_t mem;    /* explicit memory operand, or -1 */
 };
 
-/* Where the guest's arithmetic flags are: bits. */
-enum { IN_HOST = 1, IN_CC = 2 };
+/*
+ * Where the guest's arithmetic flags are: bits. IN_RECIPE: nowhere, perhaps, but an instruction makes them
+ * again from registers that still hold what they held (flags.c).
+ */
+enum { IN_HOST = 1, IN_CC = 2, IN_RECIPE = 4 };
+
+struct recipe {
+    uint8_t kind; /* RECIPE_* */
+    uint8_t size;
+    uint8_t a, b; /* guest registers */
+    int32_t imm;
+};
+enum {
+    RECIPE_CMP,
+    RECIPE_CMP_IMM,
+    RECIPE_TEST,
+    RECIPE_TEST_IMM,
+    RECIPE_ADD, /* of which a holds the result */
+    RECIPE_ADD_IMM,
+    RECIPE_SUB,
+    RECIPE_SUB_IMM
+};
 
 /* Where an address starts from: a guest register, or one of these. */
 enum base {
@@ -89,6 +109,7 @@ enum cold_kind {
 struct cold {
     uint8_t kind, insn;
     uint8_t flags_in; /* where the flags are when it is reached */
+    struct recipe recipe;
     uint8_t nsites;
     uint8_t reg;       /* of the window's delta */
     uint32_t sites[3]; /* displacements that lead here */
@@ -103,6 +124,7 @@ struct tr {
     struct block *b;
     struct emit e;
     unsigned flags;         /* IN_* */
+    struct recipe recipe;   /* IN_RECIPE */
     unsigned n;             /* the instruction in work */
     unsigned bank;          /* TLB and jump table */
     uint32_t callout, rest; /* this block's ways to the thunks */
@@ -133,6 +155,12 @@ void flags_to_cc(struct tr *t);
 void flags_to_host(struct tr *t, bool b_in_use);
 /* The host's flags are about to be overwritten by code of ours. */
 void flags_clobber(struct tr *t);
+/* Instruction t->n is about to be emitted: it may take the recipe's registers away. */
+void flags_before(struct tr *t);
+/* Instruction t->n has set the host's flags. */
+void flags_made(struct tr *t);
+/* It has been emitted, whatever it is. */
+void flags_behind(struct tr *t);
 
 /* access.c: the access of instruction n that goes through tr_memory; false: none. */
 bool insn_access(const struct tr *t, unsigned n, struct access *a);
@@ -169,6 +197,7 @@ void tr_put(struct tr *t, unsigned guest, enum hreg from);
 /* Number of a general register of 16 bits or more, or of any width, or X86_NGPR. */
 unsigned guest_gpr(ZydisRegister r);
 unsigned any_gpr(ZydisRegister r);
+bool is_high_byte(ZydisRegister r);
 
 /* stack.c */
 void tr_push(struct tr *t);
@@ -189,6 +218,9 @@ void tr_call(struct tr *t);
 void tr_ret(struct tr *t);
 /* On at page offset `target`; t->n is the branch, or the number of instructions for falling through. */
 void tr_edge(struct tr *t, int32_t target);
+
+/* span.c: leave the block unless the bytes it was made from are still there. */
+void span_verify(struct tr *t);
 
 /* cold.c */
 /* The displacement at `site` is to reach the interpreter for the rest of the block; flags are in st.cc. */

@@ -40,7 +40,9 @@ enum leave {
 
 struct window {
     uint64_t lo, len, delta;
+    uint64_t logged; /* WINDOW_LOGGED*: in which logs it stands */
 };
+enum { WINDOW_LOGGED = 1, WINDOW_LOGGED_SPECIAL = 2 };
 /* What a window's check is for. */
 struct window_site {
     struct block *b;
@@ -81,9 +83,10 @@ struct dbt_vcpu {
     uint64_t genx[JT_BANKS];            /* differs for each generation in bits 48 to 62 */
     uint64_t jt_tag[JT_BANKS][JT_SIZE]; /* rip ^ genx */
     uint64_t jt_code[JT_BANKS][JT_SIZE];
-    uint64_t keep[2];                    /* scratch registers over a fill */
-    uint64_t fill_lin;                   /* address of an access that has no base */
-    struct window_log log[2 * JT_BANKS]; /* 2 * bank + write */
+    uint64_t keep[2];  /* scratch registers over a fill */
+    uint64_t fill_lin; /* address of an access that has no base */
+    /* 2 * bank + write; the last: those whose pages are special (tlb_special) */
+    struct window_log log[2 * JT_BANKS + 1];
 
     /* ---- used by C only ---- */
     struct code_mem code;
@@ -94,15 +97,16 @@ struct dbt_vcpu {
     uint32_t nlinks, max_links;
     uint32_t *crossing; /* connected links that cross */
     uint32_t ncrossing;
-    bool nonglobal;   /* supervisor code or a window of BANK_SUPER lies on a page that is not global */
-    bool super_low;   /* or in the lower half of the address space */
-    bool avx;         /* the host saves 32-byte vector registers */
-    uint32_t jt_mode; /* under which the jump tables were filled */
+    bool special_code; /* supervisor code on a special page has run: in the jump table, among the links */
+    bool avx;          /* the host saves 32-byte vector registers */
+    uint32_t jt_mode;  /* under which the jump tables were filled */
     struct window_site *site;
     uint32_t nwindows;
     bool counted;         /* translated code keeps ev.i.insns exact */
     uint64_t interpreted; /* instructions, of those in ev.i.insns */
     uint64_t translated, translated_insns, callouts, rests, fills, dispatches;
+    struct span *span; /* see span.c */
+    uint64_t flushes;  /* of all code */
     struct tr *tr;
     struct cpu_ops ops; /* the interpreter's, and the jump table follows each flush */
     struct x86_decoded decoded[BLOCK_INSNS];
@@ -121,12 +125,22 @@ uint32_t dbt_callout(struct dbt_vcpu *d, struct block *b, uint32_t index);
 uint32_t dbt_interpret_rest(struct dbt_vcpu *d, struct block *b, uint32_t index);
 /* fill.c: 0: window `slot` has been filled; 1: leave. */
 uint32_t dbt_fill(struct dbt_vcpu *d, uint32_t slot);
-void windows_empty(struct dbt_vcpu *d, unsigned bank, bool write);
+#define LOG_SPECIAL (2 * JT_BANKS)
+void windows_empty(struct dbt_vcpu *d, unsigned log);
 enum engine_exit dbt_run_loop(struct dbt_vcpu *d, struct engine_exit_info *info);
 
 /* translate.c: make host code for b, which is to be the block at the current state. False: the cache is full.
  */
 bool translate_block(struct dbt_vcpu *d, struct block *b);
+
+/* span.c */
+bool span_init(struct dbt_vcpu *d);
+void span_free(struct dbt_vcpu *d);
+void span_flush(struct dbt_vcpu *d);
+/* For the instruction at rip, decoded as `b`, that spans two pages: its block for translation, or NULL. */
+struct block *span_find(struct dbt_vcpu *d, uint64_t rip, const struct block *b);
+/* All bytes of b's instruction, copied. */
+void span_bytes(const struct dbt_vcpu *d, const struct block *b, uint8_t bytes[X86_MAX_INSN]);
 
 /* code_cache.c */
 bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e);

@@ -18,9 +18,10 @@ static struct hmem window_at(uint32_t slot, size_t field)
 {
     return gs_at(offsetof(struct dbt_vcpu, window) + slot * sizeof(struct window) + field);
 }
-#define LO(slot)    window_at(slot, offsetof(struct window, lo))
-#define LEN(slot)   window_at(slot, offsetof(struct window, len))
-#define DELTA(slot) window_at(slot, offsetof(struct window, delta))
+#define LO(slot)     window_at(slot, offsetof(struct window, lo))
+#define LEN(slot)    window_at(slot, offsetof(struct window, len))
+#define LOGGED(slot) window_at(slot, offsetof(struct window, logged))
+#define DELTA(slot)  window_at(slot, offsetof(struct window, delta))
 
 /* ---- the base's value ---- */
 
@@ -96,7 +97,7 @@ static uint32_t new_window(struct tr *t, unsigned base, int32_t lo, uint32_t spa
         return 0;
     }
     uint32_t slot = d->nwindows++;
-    d->window[slot].len = 0;
+    d->window[slot] = (struct window){0};
     d->site[slot] = (struct window_site){.b = t->b,
                                          .insn = (uint8_t)t->n,
                                          .base = (uint8_t)base,
@@ -113,7 +114,11 @@ void window_check(struct tr *t, struct group *g, bool certain)
     struct emit *e = &t->e;
     flags_clobber(t);
     struct cold *c = cold_window(t);
-    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = IN_CC, .reg = g->reg};
+    *c = (struct cold){.kind = COLD_WINDOW,
+                       .insn = (uint8_t)t->n,
+                       .flags_in = (uint8_t)t->flags,
+                       .recipe = t->recipe,
+                       .reg = g->reg};
     c->window = new_window(t, g->base, g->lo, (uint32_t)(g->hi - g->lo), g->write, certain);
     c->retry = e->at;
     if (base_in_register(g->base))
@@ -136,8 +141,12 @@ struct hmem window_check_complex(struct tr *t, const struct access *a)
     struct emit *e = &t->e;
     flags_clobber(t);
     struct cold *c = cold_window(t);
-    *c = (struct cold){.kind = COLD_WINDOW, .insn = (uint8_t)t->n, .flags_in = IN_CC, .reg = SCRATCH_C};
-    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write);
+    *c = (struct cold){.kind = COLD_WINDOW,
+                       .insn = (uint8_t)t->n,
+                       .flags_in = (uint8_t)t->flags,
+                       .recipe = t->recipe,
+                       .reg = SCRATCH_C};
+    c->window = new_window(t, BASE_COMPLEX, 0, a->size, a->write, a->write && !a->align);
     c->retry = e->at;
     emit_lea(e, d->i.address_width == 32 ? OP32 : OP64, SCRATCH_B, effective(t, m, SCRATCH_C));
     if (m->segment == ZYDIS_REGISTER_FS || m->segment == ZYDIS_REGISTER_GS)
@@ -169,11 +178,13 @@ static struct hmem log_field(const struct tr *t, bool write, size_t field)
 
 /*
  * The TLB, and the window made anew from its entry: one page. Registers: `lin`, the first byte's address;
- * `index` and `page` for ourselves; index ends as the delta.
+ * `index` and `page` for ourselves; index ends as the delta. *done and *miss are jumps to be patched.
  */
-static uint32_t probe(struct tr *t, const struct cold *c, enum hreg lin, enum hreg index, enum hreg page)
+static void probe(struct tr *t, const struct cold *c, enum hreg lin, enum hreg index, enum hreg page,
+                  uint32_t *done, uint32_t *miss, uint32_t *full)
 {
     const struct window_site *s = &t->d->site[c->window];
+    const struct hmem n = log_field(t, s->write, offsetof(struct window_log, n));
     struct emit *e = &t->e;
     emit_mov_rr(e, OP32, index, lin);
     emit_op_rr(e, OP32, 0xc1, 5, index); /* shr */
@@ -184,22 +195,27 @@ static uint32_t probe(struct tr *t, const struct cold *c, enum hreg lin, enum hr
     emit_op_rm(
         e, OP64, 0x3b, page,
         tlb_field(t, index, s->write ? offsetof(struct tlb_entry, wr) : offsetof(struct tlb_entry, rd)));
-    uint32_t miss = emit_jcc(e, HC_NE, 0);
+    *miss = emit_jcc(e, HC_NE, 0);
+    emit_alu_imm_mem(e, OP32, 7, n, WINDOW_LOG);
+    *full = emit_jcc(e, HC_AE, 0);
     emit_load(e, OP64, index, tlb_field(t, index, offsetof(struct tlb_entry, addend)));
     emit_store(e, OP64, DELTA(c->window), index);
     emit_lea(e, OP64, page, mem_at(page, -s->lo));
     emit_store(e, OP64, LO(c->window), page);
     emit_op_rm(e, OP64, 0xc7, 0, LEN(c->window));
     emit_u32(e, (uint32_t)PAGE_SIZE - s->span + 1);
-    emit_load(e, OP32, page, log_field(t, s->write, offsetof(struct window_log, n)));
+    emit_op_rm(e, OP32, 0xf7, 0, LOGGED(c->window)); /* test */
+    emit_u32(e, WINDOW_LOGGED);
+    *done = emit_jcc(e, HC_NE, 0);
+    emit_alu_imm_mem(e, OP32, 1, LOGGED(c->window), WINDOW_LOGGED);
+    emit_load(e, OP32, page, n);
     struct hmem entry = log_field(t, s->write, offsetof(struct window_log, slot));
     entry.index = (uint8_t)page;
     entry.scale = 4;
     emit_op_rm(e, OP32, 0xc7, 0, entry);
     emit_u32(e, c->window);
     emit_alu_imm(e, OP32, 0, page, 1);
-    emit_store(e, OP32, log_field(t, s->write, offsetof(struct window_log, n)), page);
-    return miss;
+    emit_store(e, OP32, n, page);
 }
 
 void window_cold(struct tr *t, const struct cold *c)
@@ -207,24 +223,26 @@ void window_cold(struct tr *t, const struct cold *c)
     const struct window_site *s = &t->d->site[c->window];
     const bool complex = s->base == BASE_COMPLEX;
     struct emit *e = &t->e;
-    emit_alu_imm_mem(e, OP32, 7, log_field(t, s->write, offsetof(struct window_log, n)), WINDOW_LOG);
-    uint32_t full = emit_jcc(e, HC_AE, 0), miss;
+    uint32_t done, miss, full;
     if (complex) {
         emit_store(e, OP64, GS(keep[0]), SCRATCH_A);
-        miss = probe(t, c, SCRATCH_B, SCRATCH_C, SCRATCH_A);
+        probe(t, c, SCRATCH_B, SCRATCH_C, SCRATCH_A, &done, &miss, &full);
+        emit_patch(e, done, e->at);
         emit_load(e, OP64, SCRATCH_A, GS(keep[0]));
         emit_jmp(e, c->resume);
-        emit_patch(e, miss, e->at);
-        emit_load(e, OP64, SCRATCH_A, GS(keep[0]));
-        emit_patch(e, full, e->at);
-        emit_store(e, OP64, GS(fill_lin), SCRATCH_B);
     } else {
         base_plus(t, SCRATCH_B, s->base, s->lo);
-        miss = probe(t, c, SCRATCH_B, c->reg, SCRATCH_B);
+        probe(t, c, SCRATCH_B, c->reg, SCRATCH_B, &done, &miss, &full);
         emit_jmp(e, c->resume);
-        emit_patch(e, miss, e->at);
-        emit_patch(e, full, e->at);
+        emit_patch(e, done, c->resume);
     }
+    emit_patch(e, miss, e->at);
+    emit_patch(e, full, e->at);
+    if (complex) {
+        emit_load(e, OP64, SCRATCH_A, GS(keep[0]));
+        emit_store(e, OP64, GS(fill_lin), SCRATCH_B);
+    }
+    flags_to_cc(t);
     emit_mov_imm32(e, SCRATCH_B, c->window);
     emit_call(e, t->d->thunks.fill);
     emit_jmp(e, c->retry);

@@ -266,6 +266,7 @@ static struct block *block_make(struct interp *v, gpa_t gpa, uint32_t mode, uint
     b->mode = mode;
     b->entry_m = b->entry_h = b->links = b->heat = b->crossings = b->rebound = 0;
     b->unmerged = false;
+    b->second = 0;
     b->bytes = (uint16_t)MIN(off, room);
     close_block(b, n, off);
     bc->used += BLOCK_SIZE(n);
@@ -275,6 +276,22 @@ static struct block *block_make(struct interp *v, gpa_t gpa, uint32_t mode, uint
     *h = b;
     b->page_next = *p;
     *p = b;
+    return b;
+}
+
+struct block *block_solitary(struct interp *v, gpa_t gpa, gpa_t second, const struct block *from)
+{
+    struct block_cache *bc = v->blocks;
+    if (bc->used + BLOCK_SIZE(BLOCK_INSNS) > ARENA_SIZE)
+        block_flush_all(v);
+    struct block *b = (struct block *)(bc->arena + bc->used);
+    memcpy(b, from, BLOCK_SIZE(1));
+    b->hash_next = b->page_next = NULL;
+    b->gpa = gpa;
+    b->second = second;
+    b->bytes = (uint16_t)(PAGE_SIZE - (gpa & ~PAGE_MASK));
+    bc->used += BLOCK_SIZE(1);
+    bc->made++;
     return b;
 }
 

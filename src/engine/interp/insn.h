@@ -57,6 +57,7 @@ struct block {
     uint32_t entry_m, entry_h, stale_code;
     uint32_t links;      /* jumps of other blocks to it */
     uint32_t heat;       /* how often it was interpreted */
+    gpa_t second;        /* the first byte on a second page, of an instruction that spans two; else 0 */
     uint64_t vpage;      /* at which supervisor code was translated */
     uint8_t rebound;     /* how often it was translated for another page */
     uint16_t crossings;  /* checks that failed because they span two pages */
@@ -144,16 +145,16 @@ struct interp {
     /* interp_run_limited: where insns + faults is to stop, and handlers that may be called until then. */
     bool limited;
     uint64_t stop_at, calls_left;
-    bool faulted;      /* a handler left with cpu->fault to be delivered */
-    bool single;       /* TF, RF, breakpoints: one instruction at a time */
-    bool in_step;      /* step_one is running: no handler goes on to another instruction */
-    bool alone;        /* no handler goes on to another block */
-    bool fetch_global; /* the page of the last tlb_fetch is global */
-    bool translates;   /* modes are told apart as translated code needs it */
-    bool tf_at_end;    /* SYSCALL, SYSRET: TF counts as it is after the instruction */
-    bool noncanonical; /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
-    bool no_trap;      /* INT n: no single-step trap behind it */
-    uint64_t cs_base;  /* for which the generation stands, outside 64-bit mode */
+    bool faulted;       /* a handler left with cpu->fault to be delivered */
+    bool single;        /* TF, RF, breakpoints: one instruction at a time */
+    bool in_step;       /* step_one is running: no handler goes on to another instruction */
+    bool alone;         /* no handler goes on to another block */
+    bool fetch_special; /* the page of the last tlb_fetch is: see tlb_special */
+    bool translates;    /* modes are told apart as translated code needs it */
+    bool tf_at_end;     /* SYSCALL, SYSRET: TF counts as it is after the instruction */
+    bool noncanonical;  /* the fault just raised is for a non-canonical address: #GP or #SS by segment */
+    bool no_trap;       /* INT n: no single-step trap behind it */
+    uint64_t cs_base;   /* for which the generation stands, outside 64-bit mode */
     uint32_t cs_limit;
     bool stepping; /* the engine's user asked for single step */
     bool error;    /* EXIT_ERROR: error_text */
@@ -398,6 +399,15 @@ static ALWAYS_INLINE bool pop8(struct interp *v, uint64_t *val)
 
 void tlb_init(struct interp *v);
 void tlb_free(struct interp *v);
+/*
+ * A supervisor translation that is not global, or of the lower half of the address space. With a translator
+ * these get no direct entry, so that what it makes from direct entries outlives a change of the address
+ * space.
+ */
+static inline bool tlb_special(unsigned bank, uint64_t lin, const struct cpu_translation *t)
+{
+    return bank == BANK_SUPER && (!t->global || !(lin >> 63));
+}
 void tlb_flush_all(struct interp *v);
 void tlb_flush_nonglobal(struct interp *v);
 void tlb_flush_page(struct interp *v, uint64_t lin);
@@ -416,7 +426,7 @@ void tlb_revoke_write(struct interp *v, gpa_t page);
 struct tlb_range {
     uint64_t lo, hi;
     uintptr_t addend;
-    bool global; /* the pages are */
+    bool special; /* as tlb_special */
 };
 bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool certain, struct tlb_range *r);
 /* Physical address of the code byte at `lin`; false: cpu->fault. */
@@ -432,6 +442,11 @@ void block_cache_free(struct block_cache *bc);
 struct block *block_find(struct interp *v, uint64_t rip);
 void block_invalidate(struct interp *v, gpa_t gpa, uint64_t len);
 void block_flush_all(struct interp *v);
+/*
+ * A block of its own for one instruction at gpa, which goes on at `second` on another page: a copy of what
+ * block_find gave. It is found by nobody and watched by nobody; it goes with the others.
+ */
+struct block *block_solitary(struct interp *v, gpa_t gpa, gpa_t second, const struct block *from);
 /* Is it a valid instruction, with a handler of its own? */
 bool block_insn_defined(const struct insn *in);
 void block_counts(const struct block_cache *bc, uint64_t *blocks, uint64_t *bytes, double *evict_max_s);

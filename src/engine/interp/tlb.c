@@ -47,6 +47,8 @@ static struct tlb_info *tlb_fill(struct interp *v, uint64_t lin, unsigned acc,
     if (!s)
         return info;
     e->addend = (uintptr_t)(s->hva + (t->page - s->gpa)) - page;
+    if (v->translates && tlb_special(bank, lin, t))
+        return info;
     unsigned who = acc & (ACC_USER | ACC_IMPLICIT);
     if (cpu_access_allowed(&v->c, t, who | ACC_READ))
         e->rd = page;
@@ -64,7 +66,9 @@ static struct tlb_info *translate(struct interp *v, uint64_t lin, unsigned acc)
     if (info->page == (lin & PAGE_MASK) && cpu_access_allowed(&v->c, &info->t, acc) &&
         (!(acc & ACC_WRITE) || info->t.dirty)) {
         /* A page that held code may have lost it since: give direct writes back. */
-        if ((acc & ACC_WRITE) && info->ram && mem_grant_write(v->c.mem, info->t.page))
+        if ((acc & ACC_WRITE) && info->ram &&
+            !(v->translates && tlb_special(access_bank(v, acc), lin, &info->t)) &&
+            mem_grant_write(v->c.mem, info->t.page))
             v->tlbs[access_bank(v, acc)][lin >> PAGE_SHIFT & (TLB_SIZE - 1)].wr = lin & PAGE_MASK;
         return info;
     }
@@ -273,7 +277,7 @@ bool tlb_fetch(struct interp *v, uint64_t lin, gpa_t *gpa)
     if (!t)
         return false;
     *gpa = t->t.page + (lin & ~PAGE_MASK);
-    v->fetch_global = t->t.global;
+    v->fetch_special = tlb_special(v->rights, lin, &t->t);
     return true;
 }
 
@@ -327,6 +331,7 @@ bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool c
         return false;
     r->lo = lin & PAGE_MASK;
     r->hi = r->lo + (PAGE_SIZE - 1);
+    r->special = tlb_special(v->rights, lin, &t);
     if (t.size > PAGE_SIZE)
         widen(v, &t, write, r);
     while (end > r->hi) {
@@ -337,7 +342,6 @@ bool tlb_range(struct interp *v, uint64_t lin, unsigned span, bool write, bool c
             return false;
         r->hi += PAGE_SIZE;
     }
-    r->global = t.global;
     return true;
 }
 
