@@ -55,7 +55,7 @@ static void fill_memory(uint8_t *m)
 
 static bool set_registers(int vcpu)
 {
-    struct kvm_regs r = {.rip = CODE, .rflags = FL_ONE};
+    struct kvm_regs r = {.rip = CODE, .rflags = FL_ONE | FL_IF};
     struct kvm_sregs s;
     if (ioctl(vcpu, KVM_GET_SREGS, &s) < 0)
         return false;
