@@ -46,6 +46,17 @@ static void count(struct tr *t)
 
 /* ---- direct jumps ---- */
 
+/* Here goes a jump until it is patched: to the run loop, which is told who asks. */
+static void stub(struct tr *t, uint32_t site, int32_t target, bool crosses)
+{
+    const bool host = !(t->flags & IN_CC);
+    const uint32_t n = link_new(t->d, site, t->e.at, host, crosses);
+    if (!n)
+        t->e.overflow = true;
+    flags_to_cc(t);
+    tr_exit(t, target, LEAVE_LINK + n);
+}
+
 /* A jump that is patched later; its stub comes right behind it. target: on the page that vpage says by then.
  */
 static void chained(struct tr *t, int32_t target, bool crosses)
@@ -53,13 +64,15 @@ static void chained(struct tr *t, int32_t target, bool crosses)
     struct emit *e = &t->e;
     if (!(t->flags & IN_CC))
         flags_to_host(t, false);
-    bool host = !(t->flags & IN_CC);
-    uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
-    uint32_t n = link_new(t->d, site, stub, host, crosses);
-    if (!n)
-        e->overflow = true;
-    flags_to_cc(t);
-    tr_exit(t, target, LEAVE_LINK + n);
+    stub(t, emit_jmp(e, e->at + 5), target, crosses);
+}
+
+void tr_taken(struct tr *t, uint32_t site, int32_t target)
+{
+    if (!same_page(target) || may_span(target) || backward(t, target) || t->d->counted)
+        tr_edge(t, target);
+    else
+        stub(t, site, target, false);
 }
 
 /* Leave for the run loop when something is pending. */
