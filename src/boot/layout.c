@@ -39,7 +39,8 @@ unsigned layout_ranges(const struct layout *l, struct layout_range out[LAYOUT_MA
 {
     unsigned n = 0;
     out[n++] = (struct layout_range){0, LAYOUT_BASE_END, false};
-    uint64_t bios = l->rom_size ? MIN(l->rom_size, LAYOUT_ROM_LOW_MAX) : LAYOUT_HIGH_START - LAYOUT_BIOS;
+    uint64_t bios =
+        l->rom_size ? MIN(l->rom_size, LAYOUT_ROM_LOW_MAX) : LAYOUT_HIGH_START - LAYOUT_ADAPTER_ROMS;
     out[n++] = (struct layout_range){LAYOUT_HIGH_START - bios, bios, true};
     out[n++] = (struct layout_range){LAYOUT_HIGH_START, l->low_end - LAYOUT_HIGH_START, false};
     if (l->rom_size)

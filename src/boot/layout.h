@@ -3,6 +3,7 @@
  *
  *   0x00000000  RAM, 640 KiB: BIOS data area, boot structures (below), from 0x9fc00 the EBDA
  *   0x000a0000  nothing (a display's window)
+ *   0x000c0000  192 KiB of zeros, read only, where adapters would have ROMs: kernels look for those
  *   0x000f0000  64 KiB that the guest only reads, the BIOS area: RSDP
  *   0x00100000  RAM up to 3 GiB or the end of memory; its last 256 KiB hold the ACPI tables
  *   0xc0000000  512 MiB window for the BARs of PCI functions
@@ -30,6 +31,7 @@
 #define LAYOUT_CMDLINE_SIZE 0x10000u
 #define LAYOUT_EBDA         0x9fc00u
 #define LAYOUT_BASE_END     0xa0000u /* end of the first RAM range */
+#define LAYOUT_ADAPTER_ROMS 0xc0000u
 #define LAYOUT_BIOS         0xf0000u
 #define LAYOUT_RSDP         0xf0000u /* where the legacy search finds it (ACPI 6.0 section 5.2.5.1) */
 #define LAYOUT_HIGH_START   0x100000u

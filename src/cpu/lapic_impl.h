@@ -137,6 +137,8 @@ void lapic_timer_set_lvt(struct lapic *a, uint32_t lvt);
 void lapic_timer_set_divide(struct lapic *a, uint32_t divide);
 void lapic_timer_set_count(struct lapic *a, uint32_t count);
 uint32_t lapic_timer_count(struct lapic *a);
+/* The timer's registers with IRR and TMR: its interrupt is either there already or still to come. */
+void lapic_timer_save(struct lapic *a, struct x86_apic *out);
 void lapic_timer_load(struct lapic *a, const struct x86_apic *in);
 
 /* lapic_bus.c */

@@ -5,10 +5,8 @@
 
 void lapic_get_state(struct lapic *a, struct x86_apic *out)
 {
-    uint32_t count = lapic_timer_count(a); /* first: what has run out meanwhile sets its bit in IRR */
     *out = (struct x86_apic){
         .base = a->base,
-        .deadline = lapic_deadline(a),
         .tpr = a->tpr,
         .ldr = a->ldr,
         .dfr = a->dfr,
@@ -16,17 +14,12 @@ void lapic_get_state(struct lapic *a, struct x86_apic *out)
         .esr = a->esr,
         .icr = a->icr,
         .icr_high = a->icr_high,
-        .initial_count = a->initial_count,
-        .current_count = count,
-        .divide = a->divide,
     };
     for (unsigned i = 0; i < LVT_COUNT; i++)
         out->lvt[i] = a->lvt[i];
-    for (unsigned i = 0; i < ARRAY_LEN(out->irr); i++) {
+    for (unsigned i = 0; i < ARRAY_LEN(out->isr); i++)
         out->isr[i] = a->isr[i];
-        out->tmr[i] = a->tmr[i];
-        out->irr[i] = a->irr[i];
-    }
+    lapic_timer_save(a, out);
 }
 
 void lapic_set_state(struct lapic *a, const struct x86_apic *in)

@@ -202,6 +202,23 @@ uint32_t lapic_timer_count(struct lapic *a)
     return count;
 }
 
+void lapic_timer_save(struct lapic *a, struct x86_apic *out)
+{
+    pthread_mutex_lock(&a->lock);
+    uint64_t now = clock_now(a->clock);
+    catch_up(a, now);
+    out->lvt[LVT_TIMER] = a->lvt[LVT_TIMER];
+    out->initial_count = a->initial_count;
+    out->current_count = count_at(a, now);
+    out->divide = a->divide;
+    out->deadline = a->deadline; /* one that has passed since comes at once where it is loaded */
+    for (unsigned i = 0; i < ARRAY_LEN(out->irr); i++) {
+        out->tmr[i] = a->tmr[i];
+        out->irr[i] = a->irr[i];
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 void lapic_timer_load(struct lapic *a, const struct x86_apic *in)
 {
     pthread_mutex_lock(&a->lock);

@@ -88,12 +88,14 @@ guest_\name\()_end:
         mov     $0xfee000b0, %ebx
         movl    $0x1ff, 0x40(%ebx)      # SVR
         out     %al, $0x10
-        sti
-1:      hlt
+1:      cli
         movl    0x3200, %eax
         cmpl    0x3204, %eax
-        jb      1b
-        cli
+        jae     2f
+        sti
+        hlt
+        jmp     1b
+2:
         end     interrupts
 
         guest   handler_apic
@@ -117,11 +119,13 @@ guest_\name\()_end:
         adc     $0, %edx
         mov     $0x6e0, %ecx
         wrmsr
-        sti
-1:      hlt
+1:      cli
         cmpl    $1, 0x3200
-        jb      1b
-        cli
+        jae     2f
+        sti
+        hlt
+        jmp     1b
+2:
         end     timer
 
         .section .note.GNU-stack, "", @progbits

@@ -136,14 +136,18 @@ gpa_t acpi_add_madt(struct acpi_buf *b, const struct acpi_config *cfg)
     return acpi_finish(b, table);
 }
 
-/* MCFG (PCI Firmware Specification 3.0 section 4.1.2): ECAM of segment 0, buses 0 to 255. */
+/*
+ * MCFG (PCI Firmware Specification 3.0 section 4.1.2): ECAM of segment 0, for the one bus that there is.
+ * Linux looks for devices behind other root bridges on every bus that is named here, 16,000 accesses for 256
+ * of them.
+ */
 gpa_t acpi_add_mcfg(struct acpi_buf *b)
 {
     size_t table = acpi_begin(b, "MCFG", 1, ACPI_HEADER_SIZE + 8);
     uint8_t *p = acpi_append(b, 16);
     if (p) {
         store_le(p, LAYOUT_ECAM, 8);
-        p[11] = 255;
+        p[11] = 0; /* last bus */
     }
     return acpi_finish(b, table);
 }

@@ -271,6 +271,9 @@ static bool take_pending(struct interp *v, enum cpu_result *r, enum run_step *st
         v->events++;
         v->calls_left -= v->calls_left > 0;
         *r = cpu_events(c);
+        /* A kick that came since the look at it has lost its poll word to cpu_events, which clears that. */
+        if (UNLIKELY(atomic_load(&c->kicked)))
+            cpu_recheck(c);
         interp_mode_changed(c);
         *step = STEP_CHANGED;
     }

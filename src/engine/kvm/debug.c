@@ -6,7 +6,8 @@
 
 #define DR7_LOCAL_ENABLE(n) (1ull << ((n)*2)) /* of an instruction breakpoint: type and length 0 */
 
-static void apply(struct engine_vcpu *v)
+/* Behind the registers: the kernel steps from the instruction at which it is asked to. */
+void kvm_apply_debug(struct engine_vcpu *v)
 {
     struct kvm_guest_debug d = {0};
     if (v->stepping)
@@ -19,14 +20,14 @@ static void apply(struct engine_vcpu *v)
     }
     if (v->nbreakpoints)
         d.arch.debugreg[7] |= DR7_FIXED;
-    int refused = ioctl(v->fd, KVM_SET_GUEST_DEBUG, &d);
-    assert(refused == 0 || v->st.ev.debug_pending);
+    ioctl(v->fd, KVM_SET_GUEST_DEBUG, &d);
+    v->debug_changed = false;
 }
 
 void kvm_single_step(struct engine_vcpu *v, bool on)
 {
     v->stepping = on;
-    apply(v);
+    v->debug_changed = true;
 }
 
 bool kvm_breakpoint(struct engine_vcpu *v, uint64_t lin, bool set)
@@ -41,6 +42,6 @@ bool kvm_breakpoint(struct engine_vcpu *v, uint64_t lin, bool set)
     } else if (!set && at < v->nbreakpoints) {
         v->breakpoint[at] = v->breakpoint[--v->nbreakpoints];
     }
-    apply(v);
+    v->debug_changed = true;
     return true;
 }

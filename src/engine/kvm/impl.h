@@ -61,7 +61,7 @@ struct engine_vcpu {
     unsigned dirty;
     bool shutdown; /* nothing can run before the next push of GROUP_MP */
 
-    bool stepping, step_over; /* step_over: do not stop at the breakpoint that stands at RIP */
+    bool stepping, debug_changed, step_over; /* step_over: do not stop at the breakpoint that stands at RIP */
     unsigned nbreakpoints;
     uint64_t breakpoint[MAX_BREAKPOINTS];
 
@@ -134,6 +134,7 @@ bool kvm_compose_cpuid(struct engine *en, struct err *e);
 bool kvm_set_cpuid(struct engine_vcpu *v, struct err *e);
 
 /* debug.c */
+void kvm_apply_debug(struct engine_vcpu *v);
 void kvm_single_step(struct engine_vcpu *v, bool on);
 bool kvm_breakpoint(struct engine_vcpu *v, uint64_t lin, bool set);
 

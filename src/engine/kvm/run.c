@@ -253,6 +253,8 @@ enum engine_exit kvm_run_vcpu(struct engine_vcpu *v, struct engine_exit_info *in
         return EXIT_SHUTDOWN;
     if (v->step_over)
         step_over(v);
+    if (v->debug_changed)
+        kvm_apply_debug(v);
     here = v;
     atomic_store(&v->thread, (int)syscall(SYS_gettid));
     enum engine_exit why = loop(v, info);

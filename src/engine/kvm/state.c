@@ -42,8 +42,10 @@ void kvm_push(struct engine_vcpu *v, unsigned groups, const struct x86_state *in
     v->dirty |= groups;
     if (groups & GROUP_MP)
         v->shutdown = in->mp == X86_SHUTDOWN;
-    if (groups & GROUP_GENERAL)
+    if (groups & GROUP_GENERAL) {
         v->step_over = false;
+        v->debug_changed |= v->stepping;
+    }
 }
 
 void kvm_pull(struct engine_vcpu *v, unsigned groups, struct x86_state *out)
