@@ -45,7 +45,7 @@ int main(void)
 
     CHECK(ioapic_pins() >= 24);
     trap_set_handler(VECTOR, handler);
-    outb(COM1 + 4, 0x0b); /* OUT2 lets the interrupt out */
+    outb(COM1 + 4, 0x0b);                    /* OUT2 lets the interrupt out */
     CHECK(WAIT_FOR(inb(LSR) & TEMT, 10000)); /* the last character has gone */
 
     /* Registers: the entry holds what is written, but delivery status and remote IRR, which are the chip's.
