@@ -39,8 +39,4 @@ int cli_fail(const struct err *e);
 /* The exit status after output to standard output: a full disk or a closed pipe is an error too. */
 int cli_output_done(void);
 
-/* An engine that Trapeze is designed to have and this version has not: what is missing. NULL: no such
- * engine. */
-const char *engine_later(const char *name);
-
 #endif

@@ -8,21 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Fastest first, as in `engines`. A row leaves when the engine arrives there. */
-static const struct {
-    const char *name, *summary, *missing;
-} later[] = {
-    {"kvm", "the processor's own virtualization, through /dev/kvm", "not built yet in this version"},
-};
-
-const char *engine_later(const char *name)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(later); i++)
-        if (!strcmp(later[i].name, name))
-            return later[i].missing;
-    return NULL;
-}
-
 /* One engine as both forms of output show it. */
 struct row {
     const char *name, *summary;
@@ -35,11 +20,7 @@ enum { MAX_ROWS = 16 };
 static unsigned collect(struct row rows[MAX_ROWS])
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < ARRAY_LEN(later); i++, n++) {
-        rows[n] = (struct row){later[i].name, later[i].summary, false};
-        snprintf(rows[n].why, sizeof(rows[n].why), "%s", later[i].missing);
-    }
-    assert(engine_count + n <= MAX_ROWS);
+    assert(engine_count <= MAX_ROWS);
     for (unsigned i = 0; i < engine_count; i++, n++) {
         struct engine_probe p = engines[i]->probe();
         rows[n] = (struct row){engines[i]->name, engines[i]->summary, p.usable};
@@ -75,8 +56,8 @@ static bool print_json(const struct row *rows, unsigned n)
     json_t *list = json_array();
     for (unsigned i = 0; i < n; i++)
         json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:s}", "name", rows[i].name, "summary",
-                                              rows[i].summary, "built", !engine_later(rows[i].name), "usable",
-                                              rows[i].usable, "why", rows[i].why));
+                                              rows[i].summary, "built", true, "usable", rows[i].usable, "why",
+                                              rows[i].why));
     json_t *o = json_pack("{s:s?, s:o}", "auto", chosen < n ? rows[chosen].name : NULL, "engines", list);
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
     bool ok = text && puts(text) >= 0;

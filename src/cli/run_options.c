@@ -39,12 +39,8 @@ enum subject {
 static bool set_engine(void *target, const struct option_use *use, struct err *e)
 {
     struct run_args *a = target;
-    const char *later = engine_later(use->value);
     char known[200] = "auto";
 
-    if (later)
-        return err_config(e, "%s %s: %s; use --engine auto, or one that `trapeze engines` shows as usable",
-                          use->name, use->value, later);
     for (unsigned i = 0; i < engine_count; i++) {
         size_t at = strlen(known);
         snprintf(known + at, sizeof(known) - at, "%s%s", i + 1 < engine_count ? ", " : " or ",

@@ -34,9 +34,8 @@ static bool read_ns(clockid_t id, uint64_t *ns)
     return true;
 }
 
-struct clock *clock_new_host(struct err *e)
+static struct clock *clock_start(uint64_t khz, struct err *e)
 {
-    uint64_t khz = host_tsc_khz();
     struct clock *c = clock_new(khz ? SOURCE_TSC : SOURCE_MONOTONIC, khz ? khz : 1000000);
     if (!c) {
         err_host(e, "clock: %s; free some memory", strerror(ENOMEM));
@@ -50,6 +49,17 @@ struct clock *clock_new_host(struct err *e)
     if (c->source == SOURCE_TSC)
         c->start = host_tsc_read();
     return c;
+}
+
+struct clock *clock_new_host(struct err *e)
+{
+    return clock_start(host_tsc_khz(), e);
+}
+
+struct clock *clock_new_tsc(uint64_t khz, struct err *e)
+{
+    assert(khz);
+    return clock_start(khz, e);
 }
 
 struct clock *clock_new_stepped(uint64_t wall_s)
@@ -83,6 +93,12 @@ uint64_t clock_tsc(struct clock *c)
 uint64_t clock_now(struct clock *c)
 {
     return (uint64_t)((unsigned __int128)clock_tsc(c) * c->ns_mult >> NS_SHIFT);
+}
+
+bool clock_counts_tsc(const struct clock *c, uint64_t *offset)
+{
+    *offset = -c->start;
+    return c->source == SOURCE_TSC;
 }
 
 uint64_t clock_tsc_khz(struct clock *c)

@@ -23,6 +23,11 @@ struct clock;
 /* A clock that follows the host: starts at 0 ns and TSC 0. NULL with `e` filled when the host has no usable
  * time. */
 struct clock *clock_new_host(struct err *e);
+/*
+ * A clock on the host's TSC at the rate that somebody vouches for, where clock_new_host has found none: kvm,
+ * whose guests count the host's TSC whatever it is. NULL as above.
+ */
+struct clock *clock_new_tsc(uint64_t khz, struct err *e);
 /* A clock that stands still until clock_step; TSC frequency 1 GHz. wall_s: UTC seconds at its start. */
 struct clock *clock_new_stepped(uint64_t wall_s);
 /* No timer may be armed any more. */
@@ -32,6 +37,8 @@ void clock_free(struct clock *c);
 uint64_t clock_now(struct clock *c);
 /* The guest's TSC before any guest-made offset; never goes back, same rate for the life of the clock. */
 uint64_t clock_tsc(struct clock *c);
+/* Does it count the host's TSC? Then it reads what the host's TSC reads, plus *offset. */
+bool clock_counts_tsc(const struct clock *c, uint64_t *offset);
 /* Its frequency in kHz. */
 uint64_t clock_tsc_khz(struct clock *c);
 /* ns since start at which the TSC reads `tsc` (rounded up; saturates at CLOCK_NO_DEADLINE). */

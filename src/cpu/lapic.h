@@ -61,6 +61,13 @@ void lapic_set_deadline(struct lapic *a, uint64_t tsc);
 /* The guest's TSC offset changed: the armed deadline means another time now. */
 void lapic_tsc_changed(struct lapic *a);
 
+/*
+ * The whole state out and in, for a move between engines. The vCPU's thread, or while it does not run; the
+ * guest's TSC offset is in place before. Pins (LINT0, LINT1) and signals that are not taken yet stay.
+ */
+void lapic_get_state(struct lapic *a, struct x86_apic *out);
+void lapic_set_state(struct lapic *a, const struct x86_apic *in);
+
 uint8_t lapic_tpr(const struct lapic *a);
 void lapic_set_tpr(struct lapic *a, uint8_t tpr);
 

@@ -137,6 +137,7 @@ void lapic_timer_set_lvt(struct lapic *a, uint32_t lvt);
 void lapic_timer_set_divide(struct lapic *a, uint32_t divide);
 void lapic_timer_set_count(struct lapic *a, uint32_t count);
 uint32_t lapic_timer_count(struct lapic *a);
+void lapic_timer_load(struct lapic *a, const struct x86_apic *in);
 
 /* lapic_bus.c */
 void lapic_bus_join(struct lapic_bus *b, struct lapic *a);

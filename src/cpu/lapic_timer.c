@@ -202,6 +202,27 @@ uint32_t lapic_timer_count(struct lapic *a)
     return count;
 }
 
+void lapic_timer_load(struct lapic *a, const struct x86_apic *in)
+{
+    pthread_mutex_lock(&a->lock);
+    uint64_t now = clock_now(a->clock);
+    stop(a);
+    a->lvt[LVT_TIMER] = in->lvt[LVT_TIMER];
+    a->divide = in->divide;
+    a->initial_count = in->initial_count;
+    a->deadline = 0;
+    a->not_before = 0;
+    if (timer_mode(a) == TIMER_DEADLINE) {
+        if (in->deadline)
+            arm_deadline(a, in->deadline, true);
+    } else if (in->initial_count && in->current_count) {
+        a->counting = true;
+        a->start = now - (in->initial_count - in->current_count) * tick_ns(a);
+        arm_count(a, now);
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 uint64_t lapic_deadline(const struct lapic *a)
 {
     uint64_t tsc = a->deadline;

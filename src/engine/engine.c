@@ -4,8 +4,9 @@
 #include "engine/engine.h"
 #include "engine/dbt/dbt.h"
 #include "engine/interp/interp.h"
+#include "engine/kvm/kvm.h"
 
-const struct engine_ops *const engines[] = {&dbt_engine, &interp_engine};
+const struct engine_ops *const engines[] = {&kvm_engine, &dbt_engine, &interp_engine};
 const unsigned engine_count = ARRAY_LEN(engines);
 
 const char *const engine_exit_names[EXIT_REASONS] = {

@@ -1,5 +1,5 @@
 /*
- * engine/engine.h: what runs a guest's instructions. Three of them: kvm, dbt, interp; this stage has interp.
+ * engine/engine.h: what runs a guest's instructions. Three of them: kvm, dbt, interp.
  *
  * An engine performs port and memory-mapped accesses itself through bus/; run() returns only for what the
  * vCPU layer has to know. Everything but kick, deliver_msi and extint is called from the vCPU's own thread
@@ -59,8 +59,11 @@ enum engine_group {
     GROUP_CLOCK = 64,
     GROUP_MP = 128,
     GROUP_EVENTS = 256,
-    GROUP_ALL = 511
+    GROUP_APIC = 512,
+    GROUP_ALL = 1023
 };
+/* Copy the fields of those groups: the one list of what belongs to which. */
+void engine_copy_groups(struct x86_state *to, const struct x86_state *from, unsigned groups);
 
 /* What --stats prints of a vCPU. Times in seconds. */
 struct engine_exit_count {
@@ -87,6 +90,12 @@ struct engine_ops {
     const char *name;
     const char *summary;
     struct engine_probe (*probe)(void);
+    /*
+     * kHz of the TSC that guests read where the engine cannot give them another; asked when the host's TSC
+     * cannot serve as a clock by itself. 0: not known. NULL: the guest's TSC is the machine's clock, whatever
+     * that is.
+     */
+    uint32_t (*tsc_khz)(void);
     struct engine *(*open)(const struct engine_config *cfg, struct err *e);
     void (*close)(struct engine *en);
     struct engine_vcpu *(*vcpu_create)(struct engine *en, unsigned id, struct err *e);
@@ -106,6 +115,13 @@ struct engine_ops {
     /* Does a halted vCPU have something to do? Any thread. */
     bool (*has_wakeup)(struct engine_vcpu *v);
     void (*flush_code)(struct engine_vcpu *v);
+    /*
+     * Dirty pages. Between dirty_log(on) and dirty_log(off), dirty_sync brings what the guest has written
+     * since the last one into mem/'s marks; afterwards mem_dirty_test_clear tells the truth until the guest
+     * runs on. While no vCPU runs. False: the host refuses, `e` says why.
+     */
+    bool (*dirty_log)(struct engine *en, bool on, struct err *e);
+    bool (*dirty_sync)(struct engine *en, struct err *e);
     void (*single_step)(struct engine_vcpu *v, bool on);
     /* False when there is no room. */
     bool (*breakpoint)(struct engine_vcpu *v, uint64_t lin, bool set);

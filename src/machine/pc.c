@@ -89,10 +89,24 @@ static void debug_exit(void *opaque, uint32_t value)
 
 /* ---- building ---- */
 
+/* The host's TSC where it can serve; else, for an engine whose guests count it all the same, at that engine's
+ * word. */
+static struct clock *make_clock(const struct engine_ops *engine, struct err *e)
+{
+    struct clock *c = clock_new_host(e);
+    uint64_t offset;
+    uint32_t khz;
+    if (c && engine->tsc_khz && !clock_counts_tsc(c, &offset) && (khz = engine->tsc_khz())) {
+        clock_free(c);
+        c = clock_new_tsc(khz, e);
+    }
+    return c;
+}
+
 static bool make_processor_model(struct pc *pc, struct err *e)
 {
     struct cpuid_config c = {.cpus = pc->cfg.cpus, .mitigations = pc->cfg.mitigations};
-    pc->clock = clock_new_host(e);
+    pc->clock = make_clock(pc->cfg.engine, e);
     if (!pc->clock)
         return false;
     c.tsc_khz = (uint32_t)clock_tsc_khz(pc->clock);

@@ -63,6 +63,19 @@ struct x86_events {
 };
 enum { X86_SHADOW_STI = 1, X86_SHADOW_MOVSS = 2 };
 
+/*
+ * A local APIC (SDM 3A 11), registers in the page's layout. An engine's own APIC is the truth while it runs:
+ * this is the form in which its state travels, valid after a pull and before a push of GROUP_APIC.
+ */
+struct x86_apic {
+    uint64_t base;     /* IA32_APIC_BASE */
+    uint64_t deadline; /* IA32_TSC_DEADLINE: the guest's TSC, 0: not armed */
+    uint32_t tpr, ldr, dfr, svr, esr, icr, icr_high;
+    uint32_t lvt[6]; /* timer, thermal, performance, LINT0, LINT1, error */
+    uint32_t initial_count, current_count, divide;
+    uint64_t isr[4], tmr[4], irr[4]; /* bit n of word m: vector 64 m + n */
+};
+
 enum x86_mp_state { X86_RUNNING, X86_HALTED, X86_WAIT_SIPI, X86_SHUTDOWN };
 
 struct x86_state {
@@ -85,6 +98,7 @@ struct x86_state {
     struct x86_events ev;
     struct x86_msrs msr;
     struct x86_fpu fpu;
+    struct x86_apic apic;
 };
 
 #define CC_CF 0x0100u

@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CACHE_LIMIT MIB(64) /* docs/contracts.md: unless told otherwise */
+#define CACHE_LIMIT MIB(64) /* what the engine allows its code (dbt.c) */
 #define RUNS        4u
 
 struct test {
@@ -95,7 +95,7 @@ static void make_forever(struct seq *s, uint32_t times)
     add_jmp(&m, AT_END);
     const unsigned function = s->n;
     add_mov32(&m, RDX, 0);
-    for (unsigned i = 0; i < 28; i++) { /* add [rsi + 8i * 16 + ...], rdx: too far apart to share a check */
+    for (unsigned i = 0; i < 28; i++) { /* add [rsi + ...], rdx: too far apart to share a check */
         uint8_t add[7] = {0x48, 0x01, 0x96};
         store_le(add + 3, 600 * (i & 3) + 8 * i, 4);
         add_bytes(&m, add, sizeof(add));

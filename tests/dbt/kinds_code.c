@@ -55,6 +55,7 @@ static void modifying(struct maker *m, bool alias)
 {
     maker_begin(m, maker_coin(m));
     m->npointers = 3;
+    m->no_repeat = true; /* over itself it depends on when it is kicked */
     if (rng_chance(&m->r, 30))
         m->s->start = (uint16_t)(PAGE_SIZE - rng_below(&m->r, 160));
     const unsigned times = 3 + rng_below(&m->r, 6);

@@ -57,6 +57,7 @@ void make_paging(struct maker *m)
     enum flush flush = global ? FLUSH_GLOBAL : FLUSH_ANY;
     maker_begin(m, false);
     m->s->flush = true;
+    m->no_repeat = true; /* over itself it depends on when it is kicked */
     m->s->high = maker_coin(m);
     if (spaces && m->pools->pcid && maker_coin(m)) {
         m->s->cr4 = CR4_PCIDE;

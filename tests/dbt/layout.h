@@ -58,7 +58,6 @@
 #define PG_CODE    16
 #define PG_CODE2   18
 #define PG_SPARE   17 /* holds what PG_CODE2 holds at the start; sequences map it */
-#define PG_DATA    20 /* to 31 */
 #define PG_STACK   32
 #define PG_SCRATCH 34
 #define PG_OTHER   35 /* PML4, PDPT, PD, PT of another address space: data pages 0 and 2 changed places */

@@ -31,7 +31,7 @@ struct maker {
     unsigned npointers;
     unsigned weight[POOLS]; /* of 100, how many instructions come from where */
     unsigned spoil;         /* of 100, how many instructions may overwrite a pointer */
-    bool no_repeat;         /* no REP: an iteration is an instruction in one engine's single steps only */
+    bool no_repeat;         /* no REP: it can be interrupted, which not every sequence bears */
     uint8_t groups;         /* used so far */
     unsigned nslots;        /* of the scratch page, four bytes each */
 };

@@ -109,8 +109,7 @@ static bool lost_pointers(struct run *x, const struct icase *k, const struct x86
                           const struct outcome *native, uint32_t f)
 {
     bool stored = d->i.mnemonic == ZYDIS_MNEMONIC_FNSTENV || d->i.mnemonic == ZYDIS_MNEMONIC_FNSAVE;
-    if ((f != F_FPTR && (f != F_MEM || !stored)) || native->pointers == POINTERS_FULL || x->second ||
-        x->nagain == RETRIES)
+    if ((f != F_FPTR && (f != F_MEM || !stored)) || x->second || x->nagain == RETRIES)
         return false;
     x->again[x->nagain++] = k->number;
     return true;

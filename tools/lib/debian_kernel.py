@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """debian_kernel.py: Debian's cloud kernel, fetched once and kept.
 
-usage: debian_kernel.py [--cached | --update]
+usage: debian_kernel.py [--cached | --update] [--kvm]
 
 Prints the folder that holds the kernel: `vmlinuz`, `config`, and the few modules that our initramfs loads. The package
 linux-image-cloud-amd64 is empty and depends on the one of the current version; that one is downloaded with apt (which
@@ -15,6 +15,7 @@ in the cache nothing is looked up and no network is needed.
 
     --cached   never download: status 3 when the cache has none
     --update   look for a newer version even if one is in the cache
+    --kvm      with the modules of KVM, in a folder of its own beside the usual one (kernel-kvm instead of kernel)
 """
 
 import fcntl
@@ -37,6 +38,13 @@ KEEP = (
     (re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/drivers/acpi/button\.ko"), "button.ko"),
     (re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/drivers/input/evdev\.ko"), "evdev.ko"),
 )
+# What is kept besides in the folders of each kind.
+MORE = {
+    "kernel": (),
+    "kernel-kvm": tuple((re.compile(r"(?:usr/)?lib/modules/[^/]+/kernel/" + path), os.path.basename(path).replace("\\", ""))
+                        for path in (r"virt/lib/irqbypass\.ko", r"arch/x86/kvm/kvm\.ko", r"arch/x86/kvm/kvm-amd\.ko",
+                                     r"arch/x86/kvm/kvm-intel\.ko")),
+}
 SUMS = "SHA256SUMS"
 # Words of a command that a message can do without.
 OPTION = re.compile(r"-o|[A-Za-z:]+=.*")
@@ -48,14 +56,14 @@ class Failure(Exception):
     """A message that names the thing and the mend."""
 
 
-def cache_root():
+def cache_root(kind="kernel"):
     base = os.environ.get("XDG_CACHE_HOME", "")
     # A relative path is to be ignored (XDG Base Directory Specification).
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
     if not os.path.isabs(base):
         raise Failure("this user has no home folder: set XDG_CACHE_HOME to a folder that can be written to")
-    return os.path.join(base, "trapeze", "kernel")
+    return os.path.join(base, "trapeze", kind)
 
 
 def _version_key(name):
@@ -83,9 +91,9 @@ def _whole(entry):
         return False
 
 
-def cached():
+def cached(kind="kernel"):
     """The folder of the newest kernel that is whole, or None."""
-    entries = glob.glob(os.path.join(glob.escape(cache_root()), "linux-image-*"))
+    entries = glob.glob(os.path.join(glob.escape(cache_root(kind)), "linux-image-*"))
     entries.sort(key=lambda e: _version_key(os.path.basename(e)), reverse=True)
     return next((e for e in entries if _whole(e)), None)
 
@@ -121,7 +129,7 @@ def _entry_name(package, version):
     return "%s_%s" % (package, version.replace("/", "_"))
 
 
-def _fill(entry, deb):
+def _fill(entry, deb, keep):
     """Put what we keep of the package into the folder `entry`."""
     os.mkdir(entry)
     kept = set()
@@ -129,7 +137,7 @@ def _fill(entry, deb):
         with tarfile.open(fileobj=unpack.stdout, mode="r|") as tar:
             for member in tar:
                 name = member.name[2:] if member.name.startswith("./") else member.name
-                for pattern, short in KEEP:
+                for pattern, short in keep:
                     if member.isfile() and pattern.fullmatch(name):
                         with open(os.path.join(entry, short), "wb") as f:
                             shutil.copyfileobj(tar.extractfile(member), f)
@@ -168,7 +176,7 @@ def _download(tmp, root, say, options, sandbox):
     return final, debs[0]
 
 
-def _fetch_locked(tmp, root, say):
+def _fetch_locked(tmp, root, say, keep):
     # As root, apt would let its user _apt write into a folder that is ours alone.
     sandbox = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
     # The system's own package lists first; they may be absent, or too old to download from.
@@ -181,7 +189,7 @@ def _fetch_locked(tmp, root, say):
         final, deb = _download(tmp, root, say, options, sandbox)
     if deb:
         entry = os.path.join(tmp, "entry")
-        _fill(entry, deb)
+        _fill(entry, deb, keep)
         if os.path.isdir(final):
             say("%s is damaged; replacing it" % final)
             os.rename(final, os.path.join(tmp, "damaged"))
@@ -189,11 +197,11 @@ def _fetch_locked(tmp, root, say):
     return final
 
 
-def fetch(say):
+def fetch(say, kind="kernel"):
     """Download the current version unless it is there; returns its folder."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise Failure("apt-get is missing: the kernel comes from Debian's archive")
-    root = cache_root()
+    root = cache_root(kind)
     try:
         os.makedirs(root, exist_ok=True)
         lock = _lock(root, say)
@@ -208,37 +216,39 @@ def fetch(say):
             raise Failure("%s: the disk is full; %d MiB must be free, or set XDG_CACHE_HOME to a folder elsewhere"
                           % (root, NEEDED_BYTES >> 20))
         with tempfile.TemporaryDirectory(prefix=".tmp-", dir=root) as tmp:
-            return _fetch_locked(tmp, root, say)
+            return _fetch_locked(tmp, root, say, KEEP + MORE[kind])
 
 
-def kernel_folder(mode, say):
+def kernel_folder(mode, say, kind="kernel"):
     """As the command line's mode ("", "--cached", "--update"); None: nothing in the cache and `--cached`."""
-    here = cached()
+    here = cached(kind)
     if here and mode != "--update":
         return here
     if mode == "--cached":
         return None
-    return fetch(say)
+    return fetch(say, kind)
 
 
 def main():
-    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+    words = [w for w in sys.argv[1:] if w != "--kvm"]
+    kind = "kernel" if words == sys.argv[1:] else "kernel-kvm"
+    mode = words[0] if words else ""
     if mode in ("-h", "--help"):
         print(__doc__)
         return 0
-    if len(sys.argv) > 2 or mode not in ("", "--cached", "--update"):
-        print("debian_kernel.py: usage: debian_kernel.py [--cached | --update]", file=sys.stderr)
+    if len(words) > 1 or mode not in ("", "--cached", "--update"):
+        print("debian_kernel.py: usage: debian_kernel.py [--cached | --update] [--kvm]", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        folder = kernel_folder(mode, lambda text: print("  " + text, file=sys.stderr, flush=True))
+        folder = kernel_folder(mode, lambda text: print("  " + text, file=sys.stderr, flush=True), kind)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (Failure, OSError, tarfile.TarError) as e:
         print("debian_kernel.py: %s" % e, file=sys.stderr)
         return 1
     if folder is None:
-        print("debian_kernel.py: no whole kernel in %s" % cache_root(), file=sys.stderr)
+        print("debian_kernel.py: no whole kernel in %s" % cache_root(kind), file=sys.stderr)
         return 3
     print(folder)
     return 0

@@ -13,8 +13,8 @@
 /* ---- recipes ---- */
 
 /*
- * The flags of CMP, TEST and the logical instructions can be made again from what they compared, or left, as
- * long as it is still there: no need to save them for a check that will hardly ever fail.
+ * The flags of CMP, TEST, ADD, SUB and the logical instructions can be made again from what they compared, or
+ * left, as long as it is still there: no need to save them for a check that will hardly ever fail.
  */
 static bool recipe_of(const struct tr *t, struct recipe *r)
 {
@@ -30,17 +30,50 @@ static bool recipe_of(const struct tr *t, struct recipe *r)
     case ZYDIS_MNEMONIC_XOR: r->kind = RECIPE_TEST; return r->a < X86_NGPR;
     case ZYDIS_MNEMONIC_CMP: r->kind = RECIPE_CMP; break;
     case ZYDIS_MNEMONIC_TEST: r->kind = RECIPE_TEST; break;
+    case ZYDIS_MNEMONIC_ADD: r->kind = RECIPE_ADD; break;
+    case ZYDIS_MNEMONIC_SUB: r->kind = RECIPE_SUB; break;
     default: return false;
     }
+    const bool undone = r->kind >= RECIPE_ADD; /* the first operand has to be worked out */
+    if (undone && r->size < OP32)
+        return false;
     if (b->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         r->kind++; /* _IMM */
         r->imm = (int32_t)b->imm.value.s;
-        return true;
+        return !undone || r->imm != INT32_MIN;
     }
     if (b->type != ZYDIS_OPERAND_TYPE_REGISTER || is_high_byte(b->reg.value))
         return false;
     r->b = (uint8_t)any_gpr(b->reg.value);
-    return true;
+    return !undone || r->a != r->b;
+}
+
+static void alu_from_guest(struct tr *t, unsigned size, unsigned opcode, enum hreg r, unsigned guest)
+{
+    if (host_reg(guest) == H_NONE)
+        emit_op_rm(&t->e, size, opcode, r, GS_GPR(guest));
+    else
+        emit_op_rr(&t->e, size, opcode, r, host_reg(guest));
+}
+
+/* ADD and SUB once more: what they started from, and then the same operation. */
+static void undo_and_make_again(struct tr *t, bool b_in_use)
+{
+    const struct recipe *r = &t->recipe;
+    const bool add = r->kind == RECIPE_ADD || r->kind == RECIPE_ADD_IMM;
+    struct emit *e = &t->e;
+    if (b_in_use)
+        emit_store(e, OP64, GS(keep[1]), SCRATCH_B);
+    tr_get(t, SCRATCH_B, r->a);
+    if (r->kind == RECIPE_ADD_IMM || r->kind == RECIPE_SUB_IMM) {
+        emit_lea(e, OP64, SCRATCH_B, mem_at(SCRATCH_B, add ? -r->imm : r->imm));
+        emit_alu_imm(e, r->size, add ? 0 : 7, SCRATCH_B, r->imm);
+    } else {
+        alu_from_guest(t, r->size, add ? 0x2b : 0x03, SCRATCH_B, r->b);
+        alu_from_guest(t, r->size, add ? 0x03 : 0x3b, SCRATCH_B, r->b);
+    }
+    if (b_in_use)
+        emit_load(e, OP64, SCRATCH_B, GS(keep[1]));
 }
 
 static void make_again(struct tr *t, bool b_in_use)
@@ -50,6 +83,10 @@ static void make_again(struct tr *t, bool b_in_use)
     const unsigned byte = r->size == OP8 ? 0 : 1;
     const uint8_t a = host_reg(r->a), b = host_reg(r->b);
     struct emit *e = &t->e;
+    if (r->kind >= RECIPE_ADD) {
+        undo_and_make_again(t, b_in_use);
+        return;
+    }
     if (r->kind == RECIPE_CMP_IMM || r->kind == RECIPE_TEST_IMM) {
         const unsigned opcode = (test ? 0xf6 : 0x80) | byte, ext = test ? 0 : 7;
         if (a == H_NONE)

@@ -263,7 +263,18 @@ bool copy_possible(const struct x86_decoded *d)
 {
     struct copy c = {.scratch = {SCRATCH_B, SCRATCH_C}, .m = mem_at(SCRATCH_A, 0)};
     unsigned rex;
-    return operands(d, &c) && !(c.high && (c.byte_low || legacy_needs_rex(d, &c, &rex)));
+    if (!operands(d, &c))
+        return false;
+    if (c.high && c.memory) /* exchanged with its other half: that must not be an operand too */
+        return c.has_reg && d->i.mnemonic != ZYDIS_MNEMONIC_CMPXCHG;
+    return !(c.high && (c.byte_low || legacy_needs_rex(d, &c, &rex)));
+}
+
+/* XCHG r8, r8 of one register's halves: the upper one cannot be named beside a REX prefix. */
+static void swap_halves(struct emit *e, unsigned low)
+{
+    emit_u8(e, 0x86);
+    emit_u8(e, (uint8_t)(0xc0 | (low + 4) << 3 | low));
 }
 
 void tr_copy(struct tr *t)
@@ -289,15 +300,27 @@ void tr_copy(struct tr *t)
     }
     c = (struct copy){.scratch = {scratch[0], scratch[1]}, .m = m};
     operands(d, &c);
+    const bool swapped = c.high && c.memory;
+    if (swapped) {
+        c.reg -= 4;
+        if (m.index == c.reg) {
+            emit_lea(&t->e, OP64, SCRATCH_B, m);
+            m = c.m = mem_at(SCRATCH_B, 0);
+        }
+    }
     if (p->flags == FLAGS_READ || p->flags == FLAGS_CHANGE)
-        flags_to_host(t, m.index == SCRATCH_B);
+        flags_to_host(t, m.index == SCRATCH_B || m.base == SCRATCH_B);
     for (unsigned i = 0; i < c.nmoved; i++)
         if (c.moved[i].load)
             emit_load(&t->e, OP64, c.moved[i].host, GS_GPR(c.moved[i].guest));
+    if (swapped)
+        swap_halves(&t->e, c.reg);
     if (d->i.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
         vex(&t->e, d, &c);
     else
         legacy(&t->e, d, &c);
+    if (swapped)
+        swap_halves(&t->e, c.reg);
     for (unsigned i = 0; i < c.nmoved; i++)
         if (c.moved[i].store)
             emit_store(&t->e, OP64, GS_GPR(c.moved[i].guest), c.moved[i].host);

@@ -54,7 +54,16 @@ struct recipe {
     uint8_t a, b; /* guest registers */
     int32_t imm;
 };
-enum { RECIPE_CMP, RECIPE_CMP_IMM, RECIPE_TEST, RECIPE_TEST_IMM };
+enum {
+    RECIPE_CMP,
+    RECIPE_CMP_IMM,
+    RECIPE_TEST,
+    RECIPE_TEST_IMM,
+    RECIPE_ADD, /* of which a holds the result */
+    RECIPE_ADD_IMM,
+    RECIPE_SUB,
+    RECIPE_SUB_IMM
+};
 
 /* Where an address starts from: a guest register, or one of these. */
 enum base {

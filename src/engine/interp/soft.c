@@ -127,59 +127,18 @@ void soft_kick(struct engine_vcpu *ev)
 
 /* ---- state ---- */
 
-/* Copies the fields of one group from `from` to `to`: the one list of what belongs to which group. */
-static void copy_groups(struct x86_state *to, const struct x86_state *from, unsigned groups)
-{
-    if (groups & GROUP_MSRS) {
-        to->msr = from->msr;
-        to->efer = from->efer;
-    }
-    if (groups & GROUP_GENERAL) {
-        memcpy(to->gpr, from->gpr, sizeof(to->gpr));
-        to->rip = from->rip;
-        to->cc = from->cc;
-        to->rflags = from->rflags;
-    }
-    if (groups & GROUP_SEGMENTS) {
-        memcpy(to->seg, from->seg, sizeof(to->seg));
-        to->gdtr = from->gdtr;
-        to->idtr = from->idtr;
-        to->cpl = from->cpl;
-    }
-    if (groups & GROUP_CONTROL) {
-        to->cr0 = from->cr0;
-        to->cr2 = from->cr2;
-        to->cr3 = from->cr3;
-        to->cr4 = from->cr4;
-    }
-    if (groups & GROUP_DEBUG) {
-        memcpy(to->dr, from->dr, sizeof(to->dr));
-        to->dr6 = from->dr6;
-        to->dr7 = from->dr7;
-    }
-    if (groups & GROUP_FPU) {
-        to->fpu = from->fpu;
-        to->xcr0 = from->xcr0;
-        to->xss = from->xss;
-    }
-    if (groups & GROUP_CLOCK) {
-        to->tsc_offset = from->tsc_offset;
-        to->tsc_adjust = from->tsc_adjust;
-    }
-    if (groups & GROUP_MP)
-        to->mp = from->mp;
-    if (groups & GROUP_EVENTS)
-        to->ev = from->ev;
-}
-
 void soft_pull(struct engine_vcpu *ev, unsigned groups, struct x86_state *out)
 {
-    copy_groups(out, &ev->i.c.st, groups);
+    engine_copy_groups(out, &ev->i.c.st, groups);
+    if (groups & GROUP_APIC)
+        lapic_get_state(ev->i.c.apic, &out->apic);
 }
 
 void soft_push(struct engine_vcpu *ev, unsigned groups, const struct x86_state *in)
 {
-    copy_groups(&ev->i.c.st, in, groups);
+    engine_copy_groups(&ev->i.c.st, in, groups);
+    if (groups & GROUP_APIC)
+        lapic_set_state(ev->i.c.apic, &in->apic);
     if (groups & (GROUP_CLOCK | GROUP_MSRS))
         cpu_tsc_changed(&ev->i.c);
     cpu_state_loaded(&ev->i.c);
@@ -213,6 +172,19 @@ bool soft_has_wakeup(struct engine_vcpu *ev)
 void soft_flush_code(struct engine_vcpu *ev)
 {
     block_flush_all(&ev->i);
+}
+
+/* All writes mark their pages; only those through write grants do it once, so those have to go. */
+bool soft_dirty_log(struct engine *en, bool on, struct err *e)
+{
+    return true;
+}
+bool soft_dirty_sync(struct engine *en, struct err *e)
+{
+    for (unsigned i = 0; i < en->cfg.cpus; i++)
+        if (en->vcpus[i])
+            en->vcpus[i]->i.c.ops->flush_all(&en->vcpus[i]->i.c);
+    return true;
 }
 
 void soft_single_step(struct engine_vcpu *ev, bool on)

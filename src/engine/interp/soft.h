@@ -27,6 +27,8 @@ void soft_deliver_msi(struct engine *en, uint64_t addr, uint32_t data);
 void soft_extint(struct engine *en, bool level);
 bool soft_has_wakeup(struct engine_vcpu *ev);
 void soft_flush_code(struct engine_vcpu *ev);
+bool soft_dirty_log(struct engine *en, bool on, struct err *e);
+bool soft_dirty_sync(struct engine *en, struct err *e);
 void soft_single_step(struct engine_vcpu *ev, bool on);
 bool soft_breakpoint(struct engine_vcpu *ev, uint64_t lin, bool set);
 void soft_counters(struct engine_vcpu *ev, struct engine_counters *out);
