@@ -11,7 +11,8 @@ static uint8_t base_of(const struct x86_decoded *d, const ZydisDecodedOperandMem
 {
     const bool fs = m->segment == ZYDIS_REGISTER_FS, gs = m->segment == ZYDIS_REGISTER_GS;
     /* Ranges around a base are worked out in 32 bits: far displacements stay out of it. */
-    if (m->index != ZYDIS_REGISTER_NONE || d->i.address_width != 64 || m->disp.value > FAR || m->disp.value < -FAR)
+    if (m->index != ZYDIS_REGISTER_NONE || d->i.address_width != 64 || m->disp.value > FAR ||
+        m->disp.value < -FAR)
         return BASE_COMPLEX;
     if (m->base == ZYDIS_REGISTER_NONE)
         return fs ? BASE_FS : gs ? BASE_GS : BASE_COMPLEX;
