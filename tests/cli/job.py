@@ -11,6 +11,10 @@ import os
 import signal
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "tools", "lib"))
+import child  # noqa: E402
+
 TERMINAL = 0
 
 
@@ -20,6 +24,7 @@ def main():
     ready, go = os.pipe()
     pid = os.fork()
     if pid == 0:
+        child.end_with_parent()
         os.read(ready, 1)
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         os.execv(command[0], command)

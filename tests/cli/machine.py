@@ -14,8 +14,12 @@ import tempfile
 import termios
 import time
 
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "tools", "lib"))
+import child  # noqa: E402
+
 SECONDS = 60
-JOB = os.path.join(os.path.dirname(os.path.realpath(__file__)), "job.py")
+JOB = os.path.join(HERE, "job.py")
 
 
 class Failed(Exception):
@@ -76,7 +80,7 @@ class Machine:
                 pid_path = os.path.join(self.scratch.name, "pid")
                 command = [sys.executable, JOB, pid_path, *self.command] if shell else self.command
                 self.process = subprocess.Popen(command, stdin=self.slave, stdout=self.slave, stderr=messages,
-                                                start_new_session=True, preexec_fn=in_session)
+                                                start_new_session=True, preexec_fn=child.fresh(in_session))
                 self.read_fd = self.write_fd = self.master
                 if shell:
                     wait_for("the job's start", lambda: os.path.exists(pid_path))
@@ -84,7 +88,7 @@ class Machine:
                         self.pid = int(f.read())
             else:
                 self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=stdout or subprocess.PIPE,
-                                                stderr=messages, preexec_fn=before)
+                                                stderr=messages, preexec_fn=child.fresh(before))
                 self.read_fd = None if stdout else self.process.stdout.fileno()
                 self.write_fd = self.process.stdin.fileno()
         if not shell:

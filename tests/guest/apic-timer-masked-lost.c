@@ -30,7 +30,7 @@ int main(void)
     apic_write(APIC_LVT_TIMER, 0x95 | APIC_LVT_MASKED);
     apic_write(APIC_TIMER_DIVIDE, 0xb);
     apic_write(APIC_TIMER_COUNT, 100000);
-    CHECK(WAIT_FOR(apic_read(APIC_TIMER_CURRENT) == 0, 1000));
+    CHECK(WAIT_FOR(apic_read(APIC_TIMER_CURRENT) == 0, 10000));
     CHECK_EQ(apic_read(APIC_TIMER_COUNT), 100000);
     apic_write(APIC_LVT_TIMER, 0x95);
     none_comes();
@@ -41,7 +41,7 @@ int main(void)
     asm volatile("mfence" ::: "memory");
     uint64_t deadline = rdtsc() + 1000000;
     wrmsr(MSR_TSC_DEADLINE, deadline);
-    CHECK(WAIT_FOR(rdtsc() > deadline, 1000));
+    wait_tsc(deadline);
     delay_us(30000);
     apic_write(APIC_LVT_TIMER, 0x95 | APIC_TIMER_DEADLINE);
     none_comes();

@@ -69,7 +69,7 @@ static uint32_t dma(uint32_t control, void *to, uint32_t length)
     outl(DMA, be32((uint32_t)(at >> 32)));
     outl(DMA + 4, be32((uint32_t)at));
     barrier();
-    CHECK(WAIT_FOR((be32(d.control) & ~CTL_ERROR) == 0, 1000));
+    CHECK(WAIT_FOR((be32(d.control) & ~CTL_ERROR) == 0, 10000));
     return be32(d.control);
 }
 

@@ -10,6 +10,8 @@
 #define COM1   0x3f8
 #define IER    (COM1 + 1)
 #define IIR    (COM1 + 2)
+#define LSR    (COM1 + 5)
+#define TEMT   BIT(6)
 #define VECTOR 0x95
 
 static volatile unsigned count;
@@ -43,8 +45,8 @@ int main(void)
 
     CHECK(ioapic_pins() >= 24);
     trap_set_handler(VECTOR, handler);
-    outb(COM1 + 4, 0x0b); /* OUT2 lets the interrupt out */
-    delay_us(2000);       /* the last character has gone */
+    outb(COM1 + 4, 0x0b);                    /* OUT2 lets the interrupt out */
+    CHECK(WAIT_FOR(inb(LSR) & TEMT, 10000)); /* the last character has gone */
 
     /* Registers: the entry holds what is written, but delivery status and remote IRR, which are the chip's.
      */
@@ -72,8 +74,9 @@ int main(void)
     count = 0;
     ioapic_set_entry(pin, to_me | IOAPIC_LEVEL);
     line(true);
-    allow();
-    CHECK(count > 20);
+    sti();
+    CHECK(WAIT_FOR(count > 20, 10000));
+    cli();
     line(false);
     silence = true;
     count = 0;
@@ -84,7 +87,7 @@ int main(void)
     /* In service: remote IRR, and TMR in the local APIC. */
     count = 0;
     line(true);
-    CHECK(WAIT_FOR(apic_vector_bit(APIC_IRR, VECTOR), 100));
+    CHECK(WAIT_FOR(apic_vector_bit(APIC_IRR, VECTOR), 10000));
     CHECK_EQ(ioapic_entry(pin) & IOAPIC_RIRR, IOAPIC_RIRR);
     CHECK(apic_vector_bit(APIC_TMR, VECTOR));
     allow();

@@ -18,17 +18,29 @@ static void irq0(struct regs *r)
 
 static void irq_other(struct regs *r)
 {
+    unsigned irq = (unsigned)r->vector - PIC_BASE;
+    if (irq == 7 && !(pic_isr() & BIT(7)))
+        return; /* spurious: mode 2's OUT fell while the processor acknowledged */
     other++;
-    pic_eoi((unsigned)r->vector - PIC_BASE);
+    pic_eoi(irq);
 }
 
 /* Interrupts until `n` came, or too long. */
 static bool wait_ticks(unsigned n)
 {
     sti();
-    bool ok = WAIT_FOR(ticks >= n, 2000);
+    bool ok = WAIT_FOR(ticks >= n, 10000);
     cli();
     return ok;
+}
+
+/* Nothing is on its way, and nothing comes until the next pit_start and pic_mask. */
+static void quiet(void)
+{
+    pic_mask(0, true);
+    pit_stop(0);
+    delay_us(20000); /* QEMU's chip goes on to the end of the period */
+    pic_init();
 }
 
 int main(void)
@@ -44,11 +56,9 @@ int main(void)
     pit_start(0, 3, 1193);
     ticks = 0;
     CHECK(wait_ticks(20));
-    pit_start(0, 0, 1193);
-    sti();
-    delay_us(3000); /* what was pending has come */
-    cli();
+    quiet();
     ticks = 0;
+    pic_mask(0, false);
     pit_start(0, 0, 1193);
     CHECK(wait_ticks(1));
     sti();
@@ -61,14 +71,18 @@ int main(void)
     ticks = 0;
     pit_start(0, 2, 1193);
     sti();
-    CHECK(WAIT_FOR(pic_irr() & 1, 1000));
+    CHECK(WAIT_FOR(pic_irr() & 1, 10000));
     CHECK_EQ(ticks, 0);
     cli();
-    pit_start(0, 0, 0); /* quiet for 54 ms: OUT goes low now */
-    pit_start(0, 2, 0); /* high, and stays so long: an edge, if there was none */
+    quiet();
+    CHECK_EQ(pic_irr() & 1, 0);
+    pit_start(0, 0, 1193); /* one edge */
+    CHECK(WAIT_FOR(pic_irr() & 1, 10000));
     pic_mask(0, false);
-    CHECK(WAIT_FOR(pic_irr() & 1, 1000));
     CHECK(wait_ticks(1));
+    sti();
+    delay_us(10000);
+    cli();
     CHECK_EQ(ticks, 1);
 
     /* Without EOI it is in service, and nothing of its priority or below comes. */
@@ -78,10 +92,10 @@ int main(void)
     CHECK(wait_ticks(1));
     CHECK_EQ(pic_isr() & 1, 1);
     sti();
-    delay_us(5000);
+    CHECK(WAIT_FOR(pic_irr() & 1, 10000));
+    delay_us(1000);
     cli();
     CHECK_EQ(ticks, 1);
-    CHECK_EQ(pic_irr() & 1, 1);
     eoi = true;
     pic_eoi(0);
     CHECK_EQ(pic_isr() & 1, 0);

@@ -21,7 +21,7 @@ int main(void)
     CHECK(acpi_s5_types(&a, &b));
     if (f->smi_cmd && !(inw(port) & SCI_EN)) {
         outb((uint16_t)f->smi_cmd, f->acpi_enable);
-        CHECK(WAIT_FOR(inw(port) & SCI_EN, 1000));
+        CHECK(WAIT_FOR(inw(port) & SCI_EN, 10000));
     }
     outw(port, SLP_TYP(a) | SCI_EN); /* without SLP_EN: nothing */
     delay_us(1000);

@@ -111,7 +111,7 @@ int main(void)
     apic_write(APIC_LVT_TIMER, 0x97);
     apic_write(APIC_TIMER_COUNT, 10000);
     sti();
-    CHECK(WAIT_FOR(count == 6, 1000));
+    CHECK(WAIT_FOR(count == 6, 10000));
     cli();
 
     /* Off, and to xAPIC by way of off: state starts anew. */

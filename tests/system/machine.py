@@ -18,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tools", "lib"))
 sys.dont_write_bytecode = True
+import child  # noqa: E402
 import debian_i386  # noqa: E402
 import debian_kernel  # noqa: E402
 import initramfs  # noqa: E402
@@ -94,11 +95,12 @@ class Machine:
             termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
             self.terminal_before = termios.tcgetattr(self.slave)
             self.process = subprocess.Popen(self.command, stdin=self.slave, stdout=self.slave, stderr=self.messages,
-                                            start_new_session=True)
+                                            start_new_session=True, preexec_fn=child.fresh())
             self.read_fd = self.write_fd = self.master
         else:
             self.master = self.slave = None
-            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.messages)
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.messages,
+                                            preexec_fn=child.fresh())
             self.read_fd, self.write_fd = self.process.stdout.fileno(), self.process.stdin.fileno()
 
     def __enter__(self):

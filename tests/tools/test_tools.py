@@ -18,6 +18,7 @@ TOOLS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "t
 LIB = os.path.join(TOOLS, "lib")
 sys.path.insert(0, LIB)
 import bench  # noqa: E402
+import child  # noqa: E402
 import debian_kernel  # noqa: E402
 import initramfs  # noqa: E402
 
@@ -47,6 +48,37 @@ class Scratch(unittest.TestCase):
             f.write(text)
         os.chmod(path, mode)
         return path
+
+
+class Child(unittest.TestCase):
+    """What child.py gives a process."""
+
+    def test_no_signal_is_ignored_or_blocked(self):
+        mine = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+
+        def background():
+            for number in mine:
+                signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, mine)
+
+        def masks(prepare):
+            run = call("grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status", preexec_fn=prepare)
+            return [sum(int(line.split()[1], 16) >> (n - 1) & 1 for n in mine) for line in run.stdout.splitlines()]
+
+        self.assertEqual(masks(background), [5, 5])
+        self.assertEqual(masks(lambda: (background(), child.fresh()())), [0, 0])
+        self.assertEqual(masks(child.fresh(background)), [5, 5])
+
+    def test_ends_with_its_parent(self):
+        program = ("import subprocess, sys, time\nsys.path.insert(0, %r)\nsys.dont_write_bytecode = True\nimport child\n"
+                   "subprocess.Popen(['sleep', '600'], preexec_fn=child.fresh())\nprint('runs', flush=True)\ntime.sleep(600)"
+                   % LIB)
+        parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.assertEqual(parent.stdout.readline(), b"runs\n")
+        parent.kill()
+        parent.wait()
+        self.assertEqual(parent.stdout.read(), b"")  # comes when nobody holds the pipe any more
+        parent.stdout.close()
 
 
 class Cache(Scratch):

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -332,10 +333,8 @@ static _Noreturn void child_on_terminal(int terminal)
     struct vm_config cfg = config();
     struct vm_result r;
     struct err e;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     setsid();
-    /* A test run in a shell's background is started with these ignored, and what is ignored stays so. */
-    signal(SIGINT, SIG_DFL);
-    signal(SIGQUIT, SIG_DFL);
     for (int fd = 0; fd < 3; fd++)
         dup2(terminal, fd);
     cfg.serial = "stdio";
@@ -605,6 +604,15 @@ static void dry_run_runs_and_touches_nothing(void **state)
     assert_int_equal(st.st_size, 4);
 }
 
+/* In a shell's background or under nohup some are ignored, and what the caller ignores stays so. */
+static int set_up(void **state)
+{
+    static const int used[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    for (unsigned i = 0; i < ARRAY_LEN(used); i++)
+        signal(used[i], SIG_DFL);
+    return 0;
+}
+
 static int clean_up(void **state)
 {
     remove_test_dir();
@@ -630,5 +638,5 @@ int main(void)
         cmocka_unit_test(auto_takes_the_first_engine_that_can_run),
         cmocka_unit_test(dry_run_runs_and_touches_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, clean_up);
+    return cmocka_run_group_tests(tests, set_up, clean_up);
 }

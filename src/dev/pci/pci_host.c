@@ -44,7 +44,9 @@ static uint64_t port_read(void *opaque, uint64_t offset, unsigned size)
         return h->config_address;
     if (offset == CF9_OFFSET && size == 1)
         return h->cf9.read ? h->cf9.read(h->cf9.opaque) : 0xff;
-    if (offset < 4 || !range_within(offset, size, 8)) {
+    if (offset < 4 && range_within(offset, size, 4))
+        return mask_bytes(size);
+    if (!range_within(offset, size, 8) || offset < 4) {
         log_guest(&h->odd_access, "pci: read of %u bytes at port 0x%x", size,
                   PCI_CONFIG_ADDRESS_PORT + (unsigned)offset);
         return mask_bytes(size);
@@ -62,7 +64,9 @@ static void port_write(void *opaque, uint64_t offset, unsigned size, uint64_t va
     } else if (offset == CF9_OFFSET && size == 1) {
         if (h->cf9.write)
             h->cf9.write(h->cf9.opaque, (uint8_t)value);
-    } else if (offset < 4 || !range_within(offset, size, 8)) {
+    } else if (offset < 4 && range_within(offset, size, 4)) {
+        /* Linux tries port 0xcfb in its search for configuration mechanism 2. */
+    } else if (!range_within(offset, size, 8) || offset < 4) {
         log_guest(&h->odd_access, "pci: write of %u bytes at port 0x%x", size,
                   PCI_CONFIG_ADDRESS_PORT + (unsigned)offset);
     } else {

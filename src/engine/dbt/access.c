@@ -5,10 +5,14 @@
 
 /* ---- the explicit or implicit operand that goes through a window ---- */
 
+#define FAR (1 << 29)
+
 static uint8_t base_of(const struct x86_decoded *d, const ZydisDecodedOperandMem *m)
 {
     const bool fs = m->segment == ZYDIS_REGISTER_FS, gs = m->segment == ZYDIS_REGISTER_GS;
-    if (m->index != ZYDIS_REGISTER_NONE || d->i.address_width != 64)
+    /* Ranges around a base are worked out in 32 bits: far displacements stay out of it. */
+    if (m->index != ZYDIS_REGISTER_NONE || d->i.address_width != 64 || m->disp.value > FAR ||
+        m->disp.value < -FAR)
         return BASE_COMPLEX;
     if (m->base == ZYDIS_REGISTER_NONE)
         return fs ? BASE_FS : gs ? BASE_GS : BASE_COMPLEX;

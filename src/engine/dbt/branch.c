@@ -46,6 +46,17 @@ static void count(struct tr *t)
 
 /* ---- direct jumps ---- */
 
+/* Here goes a jump until it is patched: to the run loop, which is told who asks. */
+static void stub(struct tr *t, uint32_t site, int32_t target, bool crosses)
+{
+    const bool host = !(t->flags & IN_CC);
+    const uint32_t n = link_new(t->d, site, t->e.at, host, crosses);
+    if (!n)
+        t->e.overflow = true;
+    flags_to_cc(t);
+    tr_exit(t, target, LEAVE_LINK + n);
+}
+
 /* A jump that is patched later; its stub comes right behind it. target: on the page that vpage says by then.
  */
 static void chained(struct tr *t, int32_t target, bool crosses)
@@ -53,44 +64,60 @@ static void chained(struct tr *t, int32_t target, bool crosses)
     struct emit *e = &t->e;
     if (!(t->flags & IN_CC))
         flags_to_host(t, false);
-    bool host = !(t->flags & IN_CC);
-    uint32_t site = emit_jmp(e, e->at + 5), stub = e->at;
-    uint32_t n = link_new(t->d, site, stub, host, crosses);
-    if (!n)
-        e->overflow = true;
-    flags_to_cc(t);
-    tr_exit(t, target, LEAVE_LINK + n);
+    stub(t, emit_jmp(e, e->at + 5), target, crosses);
 }
 
-/* Leave for the run loop when something is pending. */
-static void poll(struct tr *t, int32_t target)
+void tr_taken(struct tr *t, uint32_t site, int32_t target)
+{
+    if (!same_page(target) || may_span(target) || backward(t, target) || t->d->counted)
+        tr_edge(t, target);
+    else
+        stub(t, site, target, false);
+}
+
+/*
+ * A backward jump looks at the poll word first. In two parts, so that nothing is jumped over as long as
+ * nothing is pending: the test, and behind the jump itself what leaves for the run loop.
+ */
+struct poll {
+    bool behind; /* poll_behind has something to do */
+    uint32_t site;
+    unsigned flags;
+};
+
+static struct poll poll_test(struct tr *t, int32_t target)
 {
     struct emit *e = &t->e;
     if (t->flags & (IN_CC | IN_RECIPE)) {
         t->flags &= ~(unsigned)IN_HOST;
         emit_alu_imm_mem(e, OP32, 7, GS(ev.i.c.poll), 0);
-        uint32_t none = emit_jcc(e, HC_E, 0);
-        const unsigned flags = t->flags;
-        flags_to_cc(t);
-        tr_exit(t, target, LEAVE_RIP);
-        t->flags = flags;
-        emit_patch(e, none, e->at);
-        return;
+        return (struct poll){true, emit_jcc(e, HC_NE, 0), t->flags};
     }
     /* JRCXZ tests without touching the flags. */
+    const unsigned flags = t->flags;
     emit_mov_rr(e, OP64, SCRATCH_A, H_RCX);
     emit_load(e, OP32, H_RCX, GS(ev.i.c.poll));
     emit_u8(e, 0xe3);
     uint32_t where = e->at;
     emit_u8(e, 0);
     emit_mov_rr(e, OP64, H_RCX, SCRATCH_A);
-    unsigned flags = t->flags;
     flags_to_cc(t);
     tr_exit(t, target, LEAVE_RIP);
     t->flags = flags;
     if (!e->overflow)
         e->buf[where] = (uint8_t)(e->at - (where + 1));
     emit_mov_rr(e, OP64, H_RCX, SCRATCH_A);
+    return (struct poll){0};
+}
+
+static void poll_behind(struct tr *t, const struct poll *p, int32_t target)
+{
+    if (!p->behind)
+        return;
+    emit_patch(&t->e, p->site, t->e.at);
+    t->flags = p->flags;
+    flags_to_cc(t);
+    tr_exit(t, target, LEAVE_RIP);
 }
 
 /* ---- the jump table ---- */
@@ -157,18 +184,22 @@ void tr_edge(struct tr *t, int32_t target)
         t->flags = IN_CC;
     if (same_page(target) && !may_span(target)) {
         count(t);
+        struct poll p = {0};
         if (backward(t, target))
-            poll(t, target);
+            p = poll_test(t, target);
         chained(t, target, false);
+        poll_behind(t, &p, target);
         return;
     }
     if (may_cross(t, target)) {
         count(t);
+        struct poll p = {0};
         if (backward(t, target))
-            poll(t, target);
+            p = poll_test(t, target);
         code_address(t, SCRATCH_A, target & (int32_t)PAGE_MASK);
         emit_store(&t->e, OP64, GS(vpage), SCRATCH_A);
         chained(t, target & (int32_t)~PAGE_MASK, true);
+        poll_behind(t, &p, target);
         return;
     }
     code_address(t, SCRATCH_A, target);

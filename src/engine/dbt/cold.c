@@ -80,7 +80,7 @@ void cold_emit(struct tr *t)
         t->recipe = c.recipe;
         groups_drop(t);
         switch (c.kind) {
-        case COLD_EDGE: tr_edge(t, c.target); break;
+        case COLD_EDGE: tr_taken(t, c.sites[0], c.target); break;
         case COLD_WINDOW: window_cold(t, &c); break;
         default:
             flags_to_cc(t);

@@ -218,6 +218,9 @@ void tr_call(struct tr *t);
 void tr_ret(struct tr *t);
 /* On at page offset `target`; t->n is the branch, or the number of instructions for falling through. */
 void tr_edge(struct tr *t, int32_t target);
+/* The same behind a conditional jump, of which `site` is the displacement: where nothing else is to be done,
+ * that jump itself is patched. */
+void tr_taken(struct tr *t, uint32_t site, int32_t target);
 
 /* span.c: leave the block unless the bytes it was made from are still there. */
 void span_verify(struct tr *t);

@@ -72,6 +72,11 @@ void pit_start(unsigned channel, unsigned mode, uint16_t count)
     outb((uint16_t)(PIT + channel), (uint8_t)(count >> 8));
 }
 
+void pit_stop(unsigned channel)
+{
+    outb(PIT + 3, (uint8_t)(channel << 6 | 0x30));
+}
+
 static uint16_t pit_two_bytes(unsigned channel)
 {
     uint8_t low = inb((uint16_t)(PIT + channel));
@@ -101,6 +106,12 @@ void delay_us(unsigned us)
             cpu_relax();
         us -= part;
     }
+}
+
+void wait_tsc(uint64_t tsc)
+{
+    while (rdtsc() < tsc)
+        cpu_relax();
 }
 
 uint8_t cmos_read(uint8_t index)

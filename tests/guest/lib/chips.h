@@ -25,9 +25,16 @@ void pit_start(unsigned channel, unsigned mode, uint16_t count);
 /* Latched count; and by read-back: status byte in *status. */
 uint16_t pit_read(unsigned channel);
 uint16_t pit_read_back(unsigned channel, uint8_t *status);
+/* OUT goes low, and the channel stands still until the next pit_start: mode 0 without a count. */
+void pit_stop(unsigned channel);
 /* Wait by channel 2 in mode 0, whose output port 0x61 shows. */
 void delay_us(unsigned us);
-/* Poll until condition holds, at most so many milliseconds of the guest's time. Gives its last value. */
+/* Wait until the TSC is there. */
+void wait_tsc(uint64_t tsc);
+/*
+ * Poll until condition holds, at most so many milliseconds of the guest's time. Gives its last value. What
+ * must come gets seconds: the host may have something else to do.
+ */
 #define WAIT_FOR(condition, ms)                                \
     ({                                                         \
         bool holds_ = (condition);                             \
