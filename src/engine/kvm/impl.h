@@ -39,6 +39,7 @@ struct engine {
     uint64_t arch_capabilities;
     struct x86_apic *power_on; /* one for each vCPU */
     bool has_tsc_offset;       /* KVM_VCPU_TSC_OFFSET: 5.16 */
+    bool has_xcr;              /* KVM_GET_XCRS: not where the host has no XSAVE */
     bool clock_counts_tsc;
     uint64_t clock_offset; /* see clock_counts_tsc() */
     bool logging;

@@ -72,6 +72,7 @@ static bool make_vm(struct engine *en, struct err *e)
         return err_host(e, "kvm: the kernel's vCPU area has %d bytes: it is not this kernel's header's",
                         size);
     en->run_size = (size_t)size;
+    en->has_xcr = ioctl(en->device, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
     if (ioctl(en->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
         ioctl(en->vm, KVM_SET_TSS_ADDR, TASK_STATE) < 0 || !enable(en, KVM_CAP_SPLIT_IRQCHIP, LEVEL_ROUTES) ||
         !enable(en, KVM_CAP_EXCEPTION_PAYLOAD, 1))

@@ -176,7 +176,8 @@ bool kvm_store_fpu(struct engine_vcpu *v, unsigned groups)
         memcpy(p + XSAVE_AVX + i * XMM_BYTES, f->ymm[i] + XMM_BYTES, XMM_BYTES);
     }
     store_le(p + XSAVE_BV, in_use, 8);
-    return ioctl(v->fd, KVM_SET_XSAVE, &area) == 0 && ioctl(v->fd, KVM_SET_XCRS, &x) == 0;
+    return ioctl(v->fd, KVM_SET_XSAVE, &area) == 0 &&
+           (!v->en->has_xcr || ioctl(v->fd, KVM_SET_XCRS, &x) == 0);
 }
 
 void kvm_load_fpu(struct engine_vcpu *v, unsigned groups, struct x86_state *out)
@@ -186,7 +187,8 @@ void kvm_load_fpu(struct engine_vcpu *v, unsigned groups, struct x86_state *out)
     struct kvm_xsave area = {0};
     const uint8_t *p = (const uint8_t *)area.region;
     ioctl(v->fd, KVM_GET_XSAVE, &area);
-    ioctl(v->fd, KVM_GET_XCRS, &x);
+    if (v->en->has_xcr)
+        ioctl(v->fd, KVM_GET_XCRS, &x);
     f->xinuse = load_le(p + XSAVE_BV, 8);
     memcpy(&f->fx, p, XSAVE_XMM);
     for (unsigned i = 0; i < 16; i++) {
