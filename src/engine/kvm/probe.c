@@ -55,7 +55,8 @@ static void fill_memory(uint8_t *m)
 
 static bool set_registers(int vcpu)
 {
-    struct kvm_regs r = {.rip = CODE, .rflags = FL_ONE};
+    /* With IF: Bochs, under which tests run, lets no interrupt take the loop out of the guest without it. */
+    struct kvm_regs r = {.rip = CODE, .rflags = FL_ONE | FL_IF};
     struct kvm_sregs s;
     if (ioctl(vcpu, KVM_GET_SREGS, &s) < 0)
         return false;
