@@ -7,6 +7,7 @@
  */
 #include "engine/dbt/translate.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 static const struct {
@@ -132,6 +133,16 @@ static const struct {
     {ZYDIS_MNEMONIC_CALL, WAY_CALL, FLAGS_NONE},
     {ZYDIS_MNEMONIC_RET, WAY_RET, FLAGS_NONE},
 };
+
+/* Row of a mnemonic, counted from 1: a pure function of the table, so that one copy serves every machine. */
+static uint8_t row_of[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+_Static_assert(ARRAY_LEN(integer) < 256, "a row's number fits a byte");
+
+static void index_integer(void)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(integer); i++)
+        row_of[integer[i].mnemonic] = (uint8_t)(i + 1);
+}
 
 /* ---- vector instructions ---- */
 
@@ -351,13 +362,14 @@ struct plan plan_instruction(const struct x86_decoded *d, uint32_t mode)
     for (unsigned i = 0; i < d->i.operand_count_visible; i++)
         if (d->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
             p.mem = (int8_t)i;
-    for (unsigned i = 0; i < ARRAY_LEN(integer); i++)
-        if (integer[i].mnemonic == d->i.mnemonic) {
-            p.way = integer[i].way;
-            p.flags = integer[i].flags;
-            plan_shift(&p, d);
-            break;
-        }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, index_integer);
+    const uint8_t row = row_of[d->i.mnemonic];
+    if (row) {
+        p.way = integer[row - 1].way;
+        p.flags = integer[row - 1].flags;
+        plan_shift(&p, d);
+    }
     if (p.way == WAY_INTERPRET)
         plan_vector(&p, d, mode);
     if (d->i.mnemonic == ZYDIS_MNEMONIC_XCHG && d->op[0].type == d->op[1].type &&

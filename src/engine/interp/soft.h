@@ -33,4 +33,11 @@ void soft_single_step(struct engine_vcpu *ev, bool on);
 bool soft_breakpoint(struct engine_vcpu *ev, uint64_t lin, bool set);
 void soft_counters(struct engine_vcpu *ev, struct engine_counters *out);
 
+/* The calls of struct engine_ops that are the same for both. */
+#define SOFT_ENGINE_OPS                                                                           \
+    .open = soft_open, .close = soft_close, .vcpu_reset = soft_vcpu_reset, .kick = soft_kick,     \
+    .pull = soft_pull, .push = soft_push, .deliver_msi = soft_deliver_msi, .extint = soft_extint, \
+    .has_wakeup = soft_has_wakeup, .flush_code = soft_flush_code, .dirty_log = soft_dirty_log,    \
+    .dirty_sync = soft_dirty_sync, .single_step = soft_single_step, .breakpoint = soft_breakpoint
+
 #endif
