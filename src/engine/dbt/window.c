@@ -82,8 +82,10 @@ static struct hmem effective(struct tr *t, const ZydisDecodedOperandMem *m, enum
 }
 void tr_effective(struct tr *t, const ZydisDecodedOperandMem *m, unsigned size, enum hreg to)
 {
-    /* base32 + index32 are names of the same registers: the sum is cut afterwards. */
-    enum hreg tmp = to == SCRATCH_B || base_in_register(to) ? tr_scratch(t, NULL, 1u << SCRATCH_B) : to;
+    /* A base from memory must not be loaded over the index. */
+    const unsigned index = guest_gpr(m->index);
+    const bool clash = to == SCRATCH_B || (index < X86_NGPR && host_reg(index) == to);
+    const enum hreg tmp = clash ? tr_scratch(t, NULL, 1u << SCRATCH_B) : to;
     emit_lea(&t->e, size, to, effective(t, m, tmp));
 }
 
