@@ -24,7 +24,6 @@ bool code_cache_init(struct dbt_vcpu *d, size_t size, struct err *e)
 {
     if (!code_mem_new(&d->code, size, e))
         return false;
-    d->max_links = MAX_LINKS;
     d->links = lazy(MAX_LINKS * sizeof(*d->links));
     d->site = lazy(MAX_WINDOWS * sizeof(*d->site));
     d->crossing = lazy(MAX_CROSSING * sizeof(*d->crossing));
@@ -86,7 +85,7 @@ static void set_rel32(struct dbt_vcpu *d, uint32_t site, uint32_t target)
 
 uint32_t link_new(struct dbt_vcpu *d, uint32_t site, uint32_t stub, bool host_flags, bool crosses)
 {
-    if (d->nlinks == d->max_links)
+    if (d->nlinks == MAX_LINKS)
         return 0;
     d->links[d->nlinks] =
         (struct link){.site = site, .stub = stub, .host_flags = host_flags, .crosses = crosses};

@@ -60,14 +60,6 @@ void tr_get(struct tr *t, enum hreg to, unsigned guest)
     else
         emit_mov_rr(&t->e, OP64, to, host_reg(guest));
 }
-void tr_put(struct tr *t, unsigned guest, enum hreg from)
-{
-    if (host_reg(guest) == H_NONE)
-        emit_store(&t->e, OP64, GS_GPR(guest), from);
-    else
-        emit_mov_rr(&t->e, OP64, host_reg(guest), from);
-}
-
 /* ---- what the new encoding consists of ---- */
 
 struct copy {

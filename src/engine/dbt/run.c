@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* A block is translated when it has been interpreted this often. */
-static const uint32_t heat = 2;
+#define HEAT 2u
 
 /* ---- one instruction, or one block, by the interpreter ---- */
 
@@ -123,7 +123,7 @@ static uint32_t run_block(struct dbt_vcpu *d, uint32_t link)
         b = s ? s : b;
     }
     if (translatable(v, b) && bound(d, b, rip & PAGE_MASK)) {
-        if (!b->entry_m && (b->second || b->heat++ >= heat) && !translate_block(d, b)) {
+        if (!b->entry_m && (b->second || b->heat++ >= HEAT) && !translate_block(d, b)) {
             block_flush_all(v); /* no room */
             return 0;
         }

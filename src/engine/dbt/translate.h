@@ -191,9 +191,8 @@ void tr_effective(struct tr *t, const ZydisDecodedOperandMem *m, unsigned size, 
 bool copy_possible(const struct x86_decoded *d);
 void tr_copy(struct tr *t);
 void tr_lea(struct tr *t);
-/* Value of a guest register into a host register, and back. */
+/* Value of a guest register into a host register. */
 void tr_get(struct tr *t, enum hreg to, unsigned guest);
-void tr_put(struct tr *t, unsigned guest, enum hreg from);
 /* Number of a general register of 16 bits or more, or of any width, or X86_NGPR. */
 unsigned guest_gpr(ZydisRegister r);
 unsigned any_gpr(ZydisRegister r);

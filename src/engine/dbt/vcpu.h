@@ -94,7 +94,7 @@ struct dbt_vcpu {
     uint32_t code_first; /* behind the thunks */
     struct dbt_thunks thunks;
     struct link *links;
-    uint32_t nlinks, max_links;
+    uint32_t nlinks;
     uint32_t *crossing; /* connected links that cross */
     uint32_t ncrossing;
     bool special_code; /* supervisor code on a special page has run: in the jump table, among the links */
